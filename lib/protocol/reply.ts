@@ -1,0 +1,79 @@
+/**
+ * What a handler returns: plain values where JavaScript has one, small classes where RESP has more
+ * to say. `resp-writer.ts` knows how each looks in RESP2 and RESP3.
+ *
+ *   number, bigint   integer              :1
+ *   Buffer, string   bulk string          $3 (a string is sent as UTF-8)
+ *   null             null                 $-1 / _
+ *   array            array                *n
+ */
+export type Reply =
+  | number
+  | bigint
+  | Buffer
+  | string
+  | null
+  | SimpleString
+  | ErrorReply
+  | NullArray
+  | MapReply
+  | SetReply
+  | Verbatim
+  | DoubleReply
+  | readonly Reply[];
+
+/** `+OK` */
+export class SimpleString {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** `-ERR ...`; the text starts with its code. CR and LF are sent as spaces. */
+export class ErrorReply {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** `*-1` / `_`: an aborted EXEC. */
+export class NullArray {}
+
+/** A map in RESP3, a flat array of keys and values in RESP2. */
+export class MapReply {
+  readonly entries: readonly (readonly [Reply, Reply])[];
+  constructor(entries: readonly (readonly [Reply, Reply])[]) {
+    this.entries = entries;
+  }
+}
+
+/** A set in RESP3, an array in RESP2. */
+export class SetReply {
+  readonly items: readonly Reply[];
+  constructor(items: readonly Reply[]) {
+    this.items = items;
+  }
+}
+
+/** `=txt:` in RESP3, a bulk string in RESP2. */
+export class Verbatim {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** `,1.5` in RESP3, a bulk string in RESP2. */
+export class DoubleReply {
+  readonly value: number;
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+export const ok = new SimpleString('OK');
+export const pong = new SimpleString('PONG');
+export const queued = new SimpleString('QUEUED');
+export const nullArray = new NullArray();
