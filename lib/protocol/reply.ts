@@ -20,6 +20,7 @@ export type Reply =
   | SetReply
   | Verbatim
   | DoubleReply
+  | NoReply
   | readonly Reply[];
 
 /** `+OK` */
@@ -77,3 +78,7 @@ export const ok = new SimpleString('OK');
 export const pong = new SimpleString('PONG');
 export const queued = new SimpleString('QUEUED');
 export const nullArray = new NullArray();
+
+/** Nothing is sent: CLIENT REPLY OFF and SKIP. */
+export class NoReply {}
+export const noReply = new NoReply();
