@@ -16,7 +16,7 @@ export function own(bytes: Uint8Array): Buffer {
 
 /** The lossless text form of bytes (latin1), for keys of a Map. */
 export function mapKey(bytes: Buffer): string {
-  return bytes.latin1Slice(0, bytes.length);
+  return bytes.toString('latin1');
 }
 
 export function fromMapKey(text: string): Buffer {

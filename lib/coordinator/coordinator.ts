@@ -88,7 +88,11 @@ export interface Coordinator {
    * Runs `body` while no other operation of clients touches these keys' slots (EXEC, MSETNX). `body`
    * speaks to the coordinator it is given.
    */
-  exclusive<T>(db: number, keys: readonly Buffer[], body: (inside: Coordinator) => Later<T>): Later<T>;
+  exclusive<T>(
+    db: number,
+    keys: readonly Buffer[],
+    body: (inside: Coordinator) => Later<T>,
+  ): Later<T>;
 
   /** Keys that a reader can see; all keys of one (slot, hash32) in one page. */
   scan(db: number, cursor: bigint, count: number): Later<Page>;
