@@ -2,6 +2,8 @@
  * What commands need of the floors above them, as interfaces that those floors implement
  * (STYLE 4.2, floor 5). `node.ts` and `main.ts` hand them in.
  */
+import type { ContextCodec } from '../causal/context.ts';
+import type { System } from '../runtime/ports.ts';
 import type { Session } from './session.ts';
 
 /** Buffer sizes of one connection, for CLIENT LIST. All in bytes, or counts where named so. */
@@ -52,4 +54,68 @@ export interface Settings {
   /** All or nothing; throws a RedisError with Redis' text. */
   set(pairs: readonly (readonly [string, string])[]): void;
   onChange(name: string, listener: () => void): void;
+}
+
+/** The ring as DYN.RING STATUS and CLUSTER show it. */
+export interface MemberView {
+  readonly id: string;
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly peerPort: number;
+  readonly zone: string;
+  readonly weight: number;
+  readonly state: 'up' | 'suspect' | 'down' | 'joining' | 'leaving';
+  readonly partitions: number;
+  readonly first: number;
+  readonly pending: number;
+}
+
+export interface Ring {
+  readonly version: number;
+  readonly transition: number;
+  readonly members: readonly MemberView[];
+  /** This node's id: 40 hex digits. */
+  readonly selfId: string;
+}
+
+/** What INFO needs of the process and of the floors below; a snapshot, taken when asked. */
+export interface ProcessView {
+  readonly processId: number;
+  readonly uptimeMs: number;
+  readonly os: string;
+  readonly nodeVersion: string;
+  readonly executable: string;
+  readonly configFile: string;
+  readonly usedMemoryBytes: number;
+  readonly residentBytes: number;
+  readonly peakMemoryBytes: number;
+  readonly totalSystemMemoryBytes: number;
+  readonly userCpuSeconds: number;
+  readonly systemCpuSeconds: number;
+  readonly eventLoopDelayP99Ms: number;
+}
+
+/** Fields of one INFO section in their order. */
+export type InfoFields = readonly (readonly [name: string, value: string | number])[];
+
+export interface Ports {
+  readonly system: System;
+  readonly settings: Settings;
+  readonly clients: Clients;
+  readonly traffic: Traffic;
+  readonly contexts: ContextCodec;
+  readonly ring: Ring;
+  /** Product version, `0.1.0`. */
+  readonly version: string;
+  /** 40 hex digits, new at every start. */
+  readonly runId: string;
+  process(): ProcessView;
+  /** `# Persistence`-like facts of the storage and the `dynamo` section (DESIGN 2.6). */
+  persistence(): InfoFields;
+  dynamo(): InfoFields;
+  /** Resets what CONFIG RESETSTAT resets below the commands. */
+  resetStatistics(): void;
+  /** Begins the clean stop; the process ends soon after. */
+  shutdown(): void;
 }

@@ -1,0 +1,78 @@
+/**
+ * The shape of a row of the command table. Everything that Redis says of a command (arity, flags,
+ * where its keys are) is data here; COMMAND, the checks of the dispatcher, and the README's list are
+ * read from it. A handler parses its arguments, asks the coordinator, and returns a reply; it never
+ * sees a socket.
+ */
+import type { Later } from '../base/later.ts';
+import type { Coordinator } from '../coordinator/coordinator.ts';
+import type { Reply } from '../protocol/reply.ts';
+import type { Ports } from './ports.ts';
+import type { Session } from './session.ts';
+
+/** Redis' names, as COMMAND INFO prints them. */
+export type CommandFlag =
+  | 'write'
+  | 'readonly'
+  | 'denyoom'
+  | 'admin'
+  | 'noscript'
+  | 'loading'
+  | 'stale'
+  | 'fast'
+  | 'no_auth'
+  | 'no_async_loading'
+  | 'no_multi'
+  | 'allow_busy'
+  | 'movablekeys'
+  | 'blocking';
+
+/** Positions in the argument list, the name being 0; last may count from the end (-1). */
+export interface KeyPositions {
+  readonly first: number;
+  readonly last: number;
+  readonly step: number;
+}
+
+export interface Call {
+  readonly session: Session;
+  readonly coordinator: Coordinator;
+  readonly ports: Ports;
+}
+
+/** `args[0]` is the name as the client wrote it. Arguments are borrowed: own() what is kept. */
+export type Handler = (call: Call, args: readonly Buffer[]) => Later<Reply>;
+
+export type CommandGroup =
+  | 'string'
+  | 'bitmap'
+  | 'generic'
+  | 'connection'
+  | 'server'
+  | 'transactions'
+  | 'cluster'
+  | 'dynamo';
+
+export interface Command {
+  /** Lower case; a subcommand is named without its parent. */
+  readonly name: string;
+  /** Number of arguments with the name (and the parent's); negative: at least so many. */
+  readonly arity: number;
+  readonly flags: readonly CommandFlag[];
+  readonly keys?: KeyPositions;
+  readonly group: CommandGroup;
+  /** Redis version that introduced it; for our own the Redynamo version. */
+  readonly since: string;
+  /** One sentence without a stop. */
+  readonly summary: string;
+  /** Grammar of the arguments, for README and DYN.HELP: `key value [NX | XX]`. */
+  readonly syntax: string;
+  readonly subcommands?: readonly Command[];
+  /**
+   * True: may start while earlier commands of its connection are unanswered, because the replica
+   * keeps the order per key. All others start alone and let nothing overtake them.
+   */
+  readonly overlaps?: boolean;
+  /** A parent that only has subcommands has none. */
+  readonly handler?: Handler;
+}
