@@ -49,8 +49,8 @@ export interface Settings {
   text(name: string): string;
   /** Of a numeric, size or yes/no (1/0) directive. */
   number(name: string): number;
-  /** All (name, value) whose name matches one of the glob patterns. */
-  matching(patterns: readonly string[]): readonly (readonly [string, string])[];
+  /** Every (name, value); CONFIG GET picks by glob pattern. */
+  all(): readonly (readonly [string, string])[];
   /** All or nothing; throws a RedisError with Redis' text. */
   set(pairs: readonly (readonly [string, string])[]): void;
   onChange(name: string, listener: () => void): void;

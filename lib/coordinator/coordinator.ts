@@ -86,7 +86,8 @@ export interface Coordinator {
 
   /**
    * Runs `body` while no other operation of clients touches these keys' slots (EXEC, MSETNX). `body`
-   * speaks to the coordinator it is given.
+   * speaks to the coordinator it is given. Others wait until what `body` returns has settled, so it
+   * gives back what only waits for the disk inside an array or an object, which is not waited for.
    */
   exclusive<T>(
     db: number,
