@@ -27,7 +27,10 @@ export interface WriteOptions {
 export interface UpdateResult {
   /** False: a condition did not hold, or there was nothing to change. */
   readonly applied: boolean;
-  /** What a reader saw before; undefined = nothing. For an unconditional `set` that needs no old value: undefined. */
+  /**
+   * What a reader saw before. Left out (undefined) where no command answers it: an unconditional
+   * `set` that does not read the old value, `append`, `set-range`, the increments.
+   */
   readonly before: Visible | undefined;
   readonly after: Visible | undefined;
   /** Everything the key's record has now seen. */

@@ -1,0 +1,144 @@
+/**
+ * The coordinator of a ring with one member: N = R = W = 1, and the one replica is every quorum.
+ * `exclusive` here runs its body at once; `gated-coordinator.ts` gives it the data for itself.
+ */
+import { after, type Later } from '../base/later.ts';
+import type { Record, VersionVector } from '../causal/record.ts';
+import { digest } from '../causal/record-codec.ts';
+import type { Locator } from '../replica/place.ts';
+import type { Replica } from '../replica/replica.ts';
+import type { Scanner } from '../replica/scanner.ts';
+import { tallyExpiring, tallyLive } from '../replica/tallies.ts';
+import { partitionOf } from '../ring/slots.ts';
+import type { Update, Visible } from '../updates/update.ts';
+import type {
+  Coordinator,
+  DatabaseCounts,
+  Explanation,
+  Page,
+  PutRequest,
+  UpdateResult,
+  WriteOptions,
+} from './coordinator.ts';
+import type { OperationCounts } from './operation-counts.ts';
+import { decidePut, decideUpdate } from './update-core.ts';
+
+export interface LocalCoordinatorOptions {
+  readonly nodeName: string;
+  readonly partitions: number;
+  readonly locator: Locator;
+  /** Keyed by the ring key. */
+  readonly digest: (bytes: Buffer) => Buffer;
+  /** The running counts of storage/store.ts. */
+  readonly tally: (index: number) => number;
+  readonly stringBytesMax: () => number;
+  readonly siblingLimit: () => number;
+}
+
+const alone = { n: 1, r: 1, w: 1 } as const;
+const firstLayout = 1;
+
+export class LocalCoordinator implements Coordinator {
+  readonly #replica: Replica;
+  readonly #scanner: Scanner;
+  readonly #counts: OperationCounts;
+  readonly #locator: Locator;
+  readonly #options: LocalCoordinatorOptions;
+
+  constructor(
+    replica: Replica,
+    scanner: Scanner,
+    counts: OperationCounts,
+    options: LocalCoordinatorOptions,
+  ) {
+    this.#replica = replica;
+    this.#scanner = scanner;
+    this.#counts = counts;
+    this.#locator = options.locator;
+    this.#options = options;
+  }
+
+  quorum(): { readonly n: number; readonly r: number; readonly w: number } {
+    return alone;
+  }
+
+  read(db: number, key: Buffer): Later<Visible | undefined> {
+    this.#counts.reads += 1;
+    return this.#replica.readVisible(this.#locator.locate(db, key));
+  }
+
+  readRecord(db: number, key: Buffer): Later<Record | undefined> {
+    this.#counts.reads += 1;
+    return this.#replica.readRecord(this.#locator.locate(db, key));
+  }
+
+  update(db: number, key: Buffer, update: Update, options?: WriteOptions): Later<UpdateResult> {
+    this.#counts.writes += 1;
+    const limits = { stringBytesMax: this.#options.stringBytesMax() };
+    return this.#replica.mutate(this.#locator.locate(db, key), (current) =>
+      decideUpdate(current, update, limits, options?.context),
+    );
+  }
+
+  put(db: number, key: Buffer, request: PutRequest): Later<VersionVector> {
+    this.#counts.writes += 1;
+    return this.#replica.mutate(this.#locator.locate(db, key), (current) =>
+      decidePut(current, request, this.#options.siblingLimit()),
+    );
+  }
+
+  exclusive<T>(
+    _db: number,
+    _keys: readonly Buffer[],
+    body: (inside: Coordinator) => Later<T>,
+  ): Later<T> {
+    return body(this);
+  }
+
+  async scan(db: number, cursor: bigint, count: number): Promise<Page> {
+    const page = await this.#scanner.page(db, Number(cursor), count);
+    return { cursor: BigInt(page.next ?? 0), keys: page.keys };
+  }
+
+  randomKey(db: number): Later<Buffer | undefined> {
+    return this.#scanner.randomKey(db);
+  }
+
+  counts(db: number): DatabaseCounts {
+    const { tally } = this.#options;
+    return { keys: tally(tallyLive(db)), expires: tally(tallyExpiring(db)) };
+  }
+
+  flush(dbs: readonly number[]): Later<void> {
+    return this.#replica.flush(dbs);
+  }
+
+  replicasOf(): number {
+    return 0;
+  }
+
+  owners(): readonly string[] {
+    return [this.#options.nodeName];
+  }
+
+  explain(db: number, key: Buffer): Later<Explanation> {
+    const place = this.#locator.locate(db, key);
+    return after(this.#replica.readRecord(place), (record) => ({
+      slot: place.slot,
+      partition: partitionOf(place.slot, this.#options.partitions),
+      layout: firstLayout,
+      owners: [
+        {
+          node: this.#options.nodeName,
+          state: 'up',
+          version:
+            record.vv.length === 0
+              ? undefined
+              : digest(record, this.#options.digest).toString('hex'),
+          siblings: record.siblings.length,
+        },
+      ],
+      hints: [],
+    }));
+  }
+}
