@@ -11,7 +11,8 @@ import type { Log } from './runtime/ports.ts';
 import { watchProcess } from './runtime/process-view.ts';
 import { realSystem } from './runtime/system.ts';
 import { ClientRegistry } from './server/client-registry.ts';
-import { ListenError, RespServer } from './server/resp-server.ts';
+import { ListenError } from './server/listeners.ts';
+import { RespServer } from './server/resp-server.ts';
 import { LevelStorage } from './storage/level-storage.ts';
 
 /** A clean stop that takes longer is cut short. */
@@ -96,7 +97,11 @@ async function run(): Promise<void> {
     process: () => ({ ...facts(), configFile: config.file }),
     shutdown: () => stop('SHUTDOWN'),
   });
-  const server = new RespServer(node.dispatch, config, clients, system, {});
+  const server = new RespServer(
+    node.dispatch,
+    { registry: clients, settings: config, system },
+    { binds: config.text('bind').split(' '), port: config.number('port') },
+  );
 
   let stopping = false;
   function stop(reason: string): void {
@@ -122,7 +127,7 @@ async function run(): Promise<void> {
   process.on('SIGINT', () => stop('SIGINT'));
 
   await server.listen();
-  log.notice('ready to accept connections', { addresses: server.addresses, version });
+  log.notice('ready to accept connections', { port: server.port, version });
 }
 
 /** Expected failures are one line for the operator; anything else comes with its stack. */
