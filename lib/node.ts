@@ -79,8 +79,10 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
     locator: new Locator(ringKey),
     digest: (bytes) => system.hashes.hmacSha256(ringKey, bytes),
     tally: (index) => store.tally(index),
-    stringBytesMax: () => config.number('proto-max-bulk-len'),
-    siblingLimit: () => config.number('sibling-limit'),
+    limits: () => ({
+      stringBytesMax: config.number('proto-max-bulk-len'),
+      siblingLimit: config.number('sibling-limit'),
+    }),
   });
   const coordinator = new GatedCoordinator(local, (run) => replica.onIdle(run));
 

@@ -33,7 +33,7 @@ export interface UpdateResult {
    */
   readonly before: Visible | undefined;
   readonly after: Visible | undefined;
-  /** Everything the key's record has now seen. */
+  /** What whoever asked for the update may claim to have seen: its context and the write itself. */
   readonly vv: VersionVector;
 }
 
@@ -84,7 +84,7 @@ export interface Coordinator {
   readRecord(db: number, key: Buffer, options?: ReadOptions): Later<Record | undefined>;
   /** Runs one update of `updates/` at an owner. */
   update(db: number, key: Buffer, update: Update, options?: WriteOptions): Later<UpdateResult>;
-  /** DYN.PUT and DYN.DEL: exactly the client's context. Answers what the record has now seen. */
+  /** DYN.PUT and DYN.DEL: exactly the client's context. Answers that context and the write itself. */
   put(db: number, key: Buffer, request: PutRequest): Later<VersionVector>;
 
   /**

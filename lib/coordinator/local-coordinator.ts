@@ -21,7 +21,7 @@ import type {
   WriteOptions,
 } from './coordinator.ts';
 import type { OperationCounts } from './operation-counts.ts';
-import { decidePut, decideUpdate } from './update-core.ts';
+import { decidePut, decideUpdate, type UpdateLimits } from './update-core.ts';
 
 export interface LocalCoordinatorOptions {
   readonly nodeName: string;
@@ -31,8 +31,7 @@ export interface LocalCoordinatorOptions {
   readonly digest: (bytes: Buffer) => Buffer;
   /** The running counts of storage/store.ts. */
   readonly tally: (index: number) => number;
-  readonly stringBytesMax: () => number;
-  readonly siblingLimit: () => number;
+  readonly limits: () => UpdateLimits;
 }
 
 const alone = { n: 1, r: 1, w: 1 } as const;
@@ -74,7 +73,7 @@ export class LocalCoordinator implements Coordinator {
 
   update(db: number, key: Buffer, update: Update, options?: WriteOptions): Later<UpdateResult> {
     this.#counts.writes += 1;
-    const limits = { stringBytesMax: this.#options.stringBytesMax() };
+    const limits = this.#options.limits();
     return this.#replica.mutate(this.#locator.locate(db, key), (current) =>
       decideUpdate(current, update, limits, options?.context),
     );
@@ -83,7 +82,7 @@ export class LocalCoordinator implements Coordinator {
   put(db: number, key: Buffer, request: PutRequest): Later<VersionVector> {
     this.#counts.writes += 1;
     return this.#replica.mutate(this.#locator.locate(db, key), (current) =>
-      decidePut(current, request, this.#options.siblingLimit()),
+      decidePut(current, request, this.#options.limits().siblingLimit),
     );
   }
 

@@ -16,23 +16,30 @@ import {
   siblingKind,
   type VersionVector,
 } from '../causal/record.ts';
+import { covered, including } from '../causal/version-vector.ts';
 import { liveSiblings, visible } from '../causal/visible.ts';
 import type { Current, Decision } from '../replica/replica.ts';
 import { type ApplyLimits, applyUpdate } from '../updates/apply.ts';
 import type { Effect, Update, Visible } from '../updates/update.ts';
 import type { PutRequest, UpdateResult } from './coordinator.ts';
 
+export interface UpdateLimits extends ApplyLimits {
+  /** Versions of one key. */
+  readonly siblingLimit: number;
+}
+
 /** `context`: replaces all that the replica holds as what the write has seen (TRACK). */
 export function decideUpdate(
   current: Current,
   update: Update,
-  limits: ApplyLimits,
+  limits: UpdateLimits,
   context: VersionVector | undefined,
 ): Decision<UpdateResult> {
   const seen = visible(current.record, current.nowMs);
   const effect = applyUpdate(update, seen, current.nowMs, limits);
   if (effect.kind === 'error') throw new RedisError(effect.text);
   const record = write(current, update, effect, context) ?? endLosers(current, update);
+  if (record !== undefined) checkSiblings(current, record, limits.siblingLimit);
   const result: UpdateResult = {
     applied: effect.kind !== 'none',
     before:
@@ -40,7 +47,7 @@ export function decideUpdate(
         ? { bytes: own(seen.bytes), expireAtMs: seen.expireAtMs }
         : undefined,
     after: seenAfter(effect, seen),
-    vv: (record ?? current.record).vv,
+    vv: seenBy(current, record, context),
   };
   return record === undefined ? { result } : { record, result };
 }
@@ -52,22 +59,40 @@ export function decidePut(
   siblingLimit: number,
 ): Decision<VersionVector> {
   const { context, value } = request;
-  const record =
-    value === undefined
-      ? remove(current.record, context)
-      : put(current.record, context, {
-          ...newSibling(current, context),
-          expireAtMs: request.expireAtMs,
-          bytes: value,
-        });
-  const grown = record.siblings.length > current.record.siblings.length;
-  if (grown && record.siblings.length > siblingLimit) {
-    throw new RedisError(
-      `TOOMANYSIBLINGS the key has ${current.record.siblings.length} siblings, the limit is ` +
-        `${siblingLimit}; read them with DYN.GET and write the merged value with its context`,
-    );
+  if (value === undefined) {
+    const record = remove(current.record, context);
+    return record === current.record ? { result: context } : { record, result: context };
   }
-  return record === current.record ? { result: record.vv } : { record, result: record.vv };
+  const fresh = newSibling(current, context);
+  const record = put(current.record, context, {
+    ...fresh,
+    expireAtMs: request.expireAtMs,
+    bytes: value,
+  });
+  checkSiblings(current, record, siblingLimit);
+  return { record, result: including(context, fresh.dot) };
+}
+
+/** Checked where a write is coordinated; merging never refuses (DESIGN 2.4). */
+function checkSiblings(current: Current, record: Record, siblingLimit: number): void {
+  const { length } = current.record.siblings;
+  if (record.siblings.length <= Math.max(length, siblingLimit)) return;
+  throw new RedisError(
+    `TOOMANYSIBLINGS the key has ${length} siblings, the limit is ${siblingLimit}; ` +
+      'read them with DYN.GET and write the merged value with its context',
+  );
+}
+
+/** A write with a context has seen that and itself; without one, all that the replica holds. */
+function seenBy(
+  current: Current,
+  record: Record | undefined,
+  context: VersionVector | undefined,
+): VersionVector {
+  if (record === undefined) return current.record.vv;
+  if (context === undefined) return record.vv;
+  const own = record.siblings.find(({ dot }) => !covered(current.record.vv, dot));
+  return own === undefined ? context : including(context, own.dot);
 }
 
 function write(
@@ -107,7 +132,7 @@ function endLosers(current: Current, update: Update): Record | undefined {
 
 /** A value without bytes under a dot of its own. */
 function newSibling(current: Current, context: VersionVector | undefined): Sibling {
-  const dot = current.issue(context);
+  const dot = current.issue(context ?? current.record.vv);
   return { dot, order: dot.stamp, kind: siblingKind.value, expireAtMs: 0, bytes: emptyBytes };
 }
 

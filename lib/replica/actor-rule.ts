@@ -1,18 +1,32 @@
 /**
  * Which actor may write a key (DESIGN 3.3; the classic silent data loss is riak_kv #679). An actor
- * may be used only while this node remembers every write that the actor made to that key. So it
- * lies beside the record, under the epoch in which it was drawn; an epoch is valid until something
- * may have been lost: it is renewed at every start and when a commit fails. Only after a clean stop
- * whose marker and storage check hold does the epoch of the previous run become valid again.
+ * may be used only while this node remembers every write that the actor made to that key. So the
+ * actors lie beside the record, under the epoch in which they were drawn; an epoch is valid until
+ * something may have been lost: it is renewed at every start and when a commit fails. Only after a
+ * clean stop whose marker and storage check hold does the epoch of the previous run become valid
+ * again.
+ *
+ * A second rule makes the context that a write answers exact: join(context, its dot) also covers
+ * every earlier write of the same actor, so an actor is not used while it has a sibling that the
+ * write has not seen. Else a client could overwrite, with the context of its own put, what nobody
+ * ever showed it. A key therefore has as many actors of this node as it had siblings at once, one
+ * as a rule, and they are used again.
  */
-import type { Actor } from '../causal/record.ts';
+import { assert } from '../base/assert.ts';
+import type { Actor, Record, VersionVector } from '../causal/record.ts';
+import { covered } from '../causal/version-vector.ts';
 import type { Random } from '../runtime/ports.ts';
 
 export interface Mine {
   /** 0 = none. */
   readonly epoch: number;
-  readonly actor: Actor;
+  readonly actors: readonly Actor[];
 }
+
+/** What one byte of a row can count; more siblings of one node than that draw anew and forget. */
+export const actorsMax = 255;
+
+export const nobody: Mine = { epoch: 0, actors: [] };
 
 export class ActorRule {
   readonly #random: Random;
@@ -30,14 +44,25 @@ export class ActorRule {
     return this.#newest;
   }
 
-  /** The actor for a write to the record that has `mine` beside it. */
-  mineFor(mine: Mine): Mine {
-    const valid = mine.epoch === this.#newest || mine.epoch === this.#earlier;
-    return valid && mine.epoch !== 0 ? mine : this.fresh();
-  }
-
-  fresh(): Mine {
-    return { epoch: this.#newest, actor: this.#draw() };
+  /**
+   * The actor for a write at `stamp` that has seen `context`, and what lies beside the record from
+   * then on. A stamp that somebody claims to have seen already is not used again.
+   */
+  choose(
+    mine: Mine,
+    record: Record,
+    context: VersionVector,
+    stamp: number,
+  ): { readonly actor: Actor; readonly mine: Mine } {
+    const known = this.#isValid(mine) ? mine : { epoch: this.#newest, actors: [] };
+    for (const actor of known.actors) {
+      const dot = { actor, stamp };
+      const used = covered(record.vv, dot) || covered(context, dot);
+      if (!used && !hasUnseen(record, actor, context)) return { actor, mine: known };
+    }
+    const actor = this.#draw();
+    const kept = known.actors.slice(Math.max(0, known.actors.length + 1 - actorsMax));
+    return { actor, mine: { epoch: known.epoch, actors: [...kept, actor] } };
   }
 
   /** Something may have been lost: no actor used so far is used again. */
@@ -49,10 +74,20 @@ export class ActorRule {
 
   /** The epoch of the previous run, whose clean stop and whose storage have been found sound. */
   trust(epoch: number): void {
+    assert(epoch !== 0, 'an epoch is not 0');
     this.#earlier = epoch;
+  }
+
+  #isValid({ epoch }: Mine): boolean {
+    return epoch === this.#newest || (epoch === this.#earlier && epoch !== 0);
   }
 
   #draw(): number {
     return this.#random.u48() || this.#draw();
   }
+}
+
+function hasUnseen({ siblings, vv }: Record, actor: Actor, context: VersionVector): boolean {
+  if (context === vv) return false;
+  return siblings.some(({ dot }) => dot.actor === actor && !covered(context, dot));
 }

@@ -18,7 +18,6 @@ import {
 } from '../causal/record.ts';
 import { newWinnerView, peekWinner, type WinnerView } from '../causal/record-codec.ts';
 import type { StampClock } from '../causal/stamp-clock.ts';
-import { covered, nothingSeen } from '../causal/version-vector.ts';
 import { isExpired, withoutFlushed } from '../causal/visible.ts';
 import type { System } from '../runtime/ports.ts';
 import type { Change } from '../storage/batch-row.ts';
@@ -27,7 +26,7 @@ import { sealMeta } from '../storage/meta.ts';
 import { bodyEnd, bodyStart, sealRow } from '../storage/row.ts';
 import type { Store } from '../storage/store.ts';
 import type { Visible } from '../updates/update.ts';
-import { ActorRule, type Mine } from './actor-rule.ts';
+import { ActorRule, nobody } from './actor-rule.ts';
 import { FlushStamps, flushMetaName } from './flush-stamps.ts';
 import { KeyQueue } from './key-queue.ts';
 import type { Place } from './place.ts';
@@ -54,8 +53,8 @@ export interface Current {
   /** Flushed siblings taken out; the empty record if there is none. */
   readonly record: Record;
   readonly nowMs: number;
-  /** Names the write being decided, which has also seen `context`; at most once per decision. */
-  issue(context?: VersionVector): Dot;
+  /** Names the write being decided, which has seen `context`; at most once per decision. */
+  issue(context: VersionVector): Dot;
 }
 
 export interface Decision<T> {
@@ -75,8 +74,7 @@ interface Pending {
 const absent: StoredRecord = {
   standing: 'deleted',
   agendaAtMs: 0,
-  epoch: 0,
-  actor: 0,
+  mine: nobody,
   record: emptyRecord,
 };
 
@@ -245,28 +243,21 @@ export class Replica {
   ): { done: Deferred<void> | undefined; result: T } {
     const before = row === undefined ? absent : this.#storedOf(place, row);
     const nowMs = this.#system.clock.wallMs();
-    let mine: Mine = before;
+    let { mine } = before;
     const decision = decide({
       record: before.record,
       nowMs,
-      issue: (context = nothingSeen) => {
+      issue: (context) => {
         const stamp = this.#clock.tick(nowMs);
-        mine = this.actors.mineFor(before);
-        const known = { actor: mine.actor, stamp };
-        if (!covered(before.record.vv, known) && !covered(context, known)) return known;
-        mine = this.actors.fresh();
-        return { actor: mine.actor, stamp };
+        const choice = this.actors.choose(mine, before.record, context, stamp);
+        mine = choice.mine;
+        return { actor: choice.actor, stamp };
       },
     });
     if (decision.record === undefined) {
       return { done: this.#overlay.get(place.id)?.done, result: decision.result };
     }
-    const next = {
-      ...standingOf(decision.record, nowMs),
-      epoch: mine.epoch,
-      actor: mine.actor,
-      record: decision.record,
-    };
+    const next = { ...standingOf(decision.record, nowMs), mine, record: decision.record };
     return { done: this.#write(place, row, before, next), result: decision.result };
   }
 
@@ -283,7 +274,7 @@ export class Replica {
         ? emptyBytes
         : sealRow(
             storageKey,
-            storedBytes(next.record),
+            storedBytes(next),
             (target, offset) => writeStored(target, offset, next),
             this.#system.hashes.crc32,
           );
@@ -330,7 +321,7 @@ export class Replica {
   }
 
   #peek(place: Place, row: Buffer): WinnerView | undefined {
-    const view = peekWinner(row, recordStart(bodyStart), this.#winner);
+    const view = peekWinner(row, recordStart(row, bodyStart), this.#winner);
     const seen =
       view.siblings > 0 &&
       view.kind === siblingKind.value &&
@@ -364,7 +355,7 @@ export function countedAs(
   view: WinnerView,
 ): Standing | undefined {
   if (flushStamp === 0 || standing === 'deleted' || standing === 'expired') return standing;
-  const { order } = peekWinner(row, recordStart(bodyStart), view);
+  const { order } = peekWinner(row, recordStart(row, bodyStart), view);
   return order > flushStamp ? standing : undefined;
 }
 

@@ -1,17 +1,20 @@
 /**
  * What a replica keeps beside a record, local and never replicated:
  *
- *   mine      the epoch and the actor under which this node last wrote the key (DESIGN 3.3). The
- *             actor lives with the record: whoever lost the record cannot use it again.
+ *   mine      the epoch and the actors under which this node writes the key (actor-rule.ts). They
+ *             live with the record: whoever lost the record cannot use them again.
  *   standing  how the record counts (DBSIZE, tombstones) and which agenda row it has, so that every
  *             row says by itself what it contributes to the running totals.
  *
- *   body = standing u8 | agenda instant u48 | epoch u48 | actor u48 | record (causal/record-codec)
+ *   body = standing u8 | agenda instant u48 | epoch u48 | actors n u8 | n times u48
+ *        | record (causal/record-codec)
  */
 import { assert } from '../base/assert.ts';
-import { type Actor, type Record, siblingKind } from '../causal/record.ts';
+import { type Record, siblingKind } from '../causal/record.ts';
 import { decodeRecord, recordBytes, writeRecord } from '../causal/record-codec.ts';
 import { liveSiblings, winner } from '../causal/visible.ts';
+
+import type { Mine } from './actor-rule.ts';
 
 /** Codes are stored: append only. */
 export const standings = ['live', 'expiring', 'expired', 'deleted', 'shadowed'] as const;
@@ -28,51 +31,57 @@ export interface Bookkeeping {
   readonly standing: Standing;
   /** Wall clock, ms; 0 = no agenda row. */
   readonly agendaAtMs: number;
-  /** 0 = this node never wrote the key. */
-  readonly epoch: number;
-  readonly actor: Actor;
+  readonly mine: Mine;
 }
 
 export interface StoredRecord extends Bookkeeping {
   readonly record: Record;
 }
 
-const headBytes = 1 + 6 + 6 + 6;
+const epochAt = 7;
+const actorCountAt = 13;
+const headBytes = 14;
+const actorBytes = 6;
 
-export function storedBytes(record: Record): number {
-  return headBytes + recordBytes(record);
+export function storedBytes({ mine, record }: StoredRecord): number {
+  return headBytes + mine.actors.length * actorBytes + recordBytes(record);
 }
 
 export function writeStored(target: Buffer, offset: number, stored: StoredRecord): number {
-  target[offset] = standings.indexOf(stored.standing);
-  target.writeUIntBE(stored.agendaAtMs, offset + 1, 6);
-  target.writeUIntBE(stored.epoch, offset + 7, 6);
-  target.writeUIntBE(stored.actor, offset + 13, 6);
-  return writeRecord(target, offset + headBytes, stored.record);
+  const { standing, agendaAtMs, mine } = stored;
+  target[offset] = standings.indexOf(standing);
+  target.writeUIntBE(agendaAtMs, offset + 1, 6);
+  target.writeUIntBE(mine.epoch, offset + epochAt, 6);
+  target[offset + actorCountAt] = mine.actors.length;
+  let at = offset + headBytes;
+  for (const actor of mine.actors) at = target.writeUIntBE(actor, at, actorBytes);
+  return writeRecord(target, at, stored.record);
 }
 
 /** Values of the record are views of `body`. */
 export function readStored(body: Buffer, start: number, end: number): StoredRecord {
-  return {
-    ...readBookkeeping(body, start),
-    record: decodeRecord(body, start + headBytes, end),
-  };
+  const { standing, agendaAtMs } = readStanding(body, start);
+  const actors: number[] = [];
+  const recordAt = recordStart(body, start);
+  for (let at = start + headBytes; at < recordAt; at += actorBytes) {
+    actors.push(body.readUIntBE(at, actorBytes));
+  }
+  const mine = { epoch: body.readUIntBE(start + epochAt, 6), actors };
+  return { standing, agendaAtMs, mine, record: decodeRecord(body, recordAt, end) };
 }
 
-export function readBookkeeping(body: Buffer, start: number): Bookkeeping {
+export function readStanding(
+  body: Buffer,
+  start: number,
+): Pick<Bookkeeping, 'standing' | 'agendaAtMs'> {
   const standing = standings[body[start] ?? standings.length];
   assert(standing !== undefined, 'a checked row has a known standing');
-  return {
-    standing,
-    agendaAtMs: body.readUIntBE(start + 1, 6),
-    epoch: body.readUIntBE(start + 7, 6),
-    actor: body.readUIntBE(start + 13, 6),
-  };
+  return { standing, agendaAtMs: body.readUIntBE(start + 1, 6) };
 }
 
 /** Where the record's own bytes begin. */
-export function recordStart(bodyStart: number): number {
-  return bodyStart + headBytes;
+export function recordStart(body: Buffer, start: number): number {
+  return start + headBytes + (body[start + actorCountAt] ?? 0) * actorBytes;
 }
 
 /** How a record counts at `nowMs`, and when to look at it again. */
