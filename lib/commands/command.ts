@@ -7,8 +7,11 @@
 import type { Later } from '../base/later.ts';
 import type { Coordinator } from '../coordinator/coordinator.ts';
 import type { Reply } from '../protocol/reply.ts';
+import type { CommandIndex } from './command-index.ts';
+import type { Pause } from './pause.ts';
 import type { Ports } from './ports.ts';
 import type { Session } from './session.ts';
+import type { Statistics } from './statistics.ts';
 
 /** Redis' names, as COMMAND INFO prints them. */
 export type CommandFlag =
@@ -25,6 +28,7 @@ export type CommandFlag =
   | 'no_multi'
   | 'allow_busy'
   | 'movablekeys'
+  | 'skip_slowlog'
   | 'blocking';
 
 /** Positions in the argument list, the name being 0; last may count from the end (-1). */
@@ -34,10 +38,17 @@ export interface KeyPositions {
   readonly step: number;
 }
 
+/** One command in the hands of its handler, and all that it may ask. Immutable, so it may be kept. */
 export interface Call {
   readonly session: Session;
+  /** Inside EXEC the one that holds the keys. */
   readonly coordinator: Coordinator;
   readonly ports: Ports;
+  readonly statistics: Statistics;
+  readonly commands: CommandIndex;
+  readonly pause: Pause;
+  /** Runs inside EXEC: must not wait for other clients. */
+  readonly batched: boolean;
 }
 
 /** `args[0]` is the name as the client wrote it. Arguments are borrowed: own() what is kept. */

@@ -3,7 +3,7 @@
  * (STYLE 4.2, floor 5). `node.ts` and `main.ts` hand them in.
  */
 import type { ContextCodec } from '../causal/context.ts';
-import type { System } from '../runtime/ports.ts';
+import type { ProcessFacts, System } from '../runtime/ports.ts';
 import type { Session } from './session.ts';
 
 /** Buffer sizes of one connection, for CLIENT LIST. All in bytes, or counts where named so. */
@@ -79,21 +79,10 @@ export interface Ring {
   readonly selfId: string;
 }
 
-/** What INFO needs of the process and of the floors below; a snapshot, taken when asked. */
-export interface ProcessView {
-  readonly processId: number;
-  readonly uptimeMs: number;
-  readonly os: string;
-  readonly nodeVersion: string;
-  readonly executable: string;
+/** What INFO needs of the process; a snapshot, taken when asked. */
+export interface ProcessView extends ProcessFacts {
+  /** Absolute path, or empty. */
   readonly configFile: string;
-  readonly usedMemoryBytes: number;
-  readonly residentBytes: number;
-  readonly peakMemoryBytes: number;
-  readonly totalSystemMemoryBytes: number;
-  readonly userCpuSeconds: number;
-  readonly systemCpuSeconds: number;
-  readonly eventLoopDelayP99Ms: number;
 }
 
 /** Fields of one INFO section in their order. */
@@ -114,6 +103,8 @@ export interface Ports {
   /** `# Persistence`-like facts of the storage and the `dynamo` section (DESIGN 2.6). */
   persistence(): InfoFields;
   dynamo(): InfoFields;
+  /** Keys removed because their time had come, since start. */
+  expiredKeys(): number;
   /** Resets what CONFIG RESETSTAT resets below the commands. */
   resetStatistics(): void;
   /** Begins the clean stop; the process ends soon after. */

@@ -1,7 +1,9 @@
-import type { VersionVector } from '../causal/record.ts';
+import type { CommandEntry } from './command-index.ts';
+import type { Tracking } from './tracking.ts';
 
 /** A command waiting for EXEC; owns its bytes. */
 export interface QueuedCommand {
+  readonly entry: CommandEntry;
   readonly args: readonly Buffer[];
 }
 
@@ -33,7 +35,8 @@ export class Session {
   name = '';
   libraryName = '';
   libraryVersion = '';
-  replies: 'on' | 'off' | 'skip' = 'on';
+  /** skip: the next request is not answered; skipping: it is being run. */
+  replies: 'on' | 'off' | 'skip' | 'skipping' = 'on';
   noEvict = false;
   noTouch = false;
   /** Close once the replies so far are sent (QUIT, CLIENT KILL of oneself). */
@@ -43,13 +46,16 @@ export class Session {
   queue: QueuedCommand[] | undefined;
   /** A queued command was refused, so EXEC will be. */
   queueFailed = false;
-  watched: Watched[] = [];
+  /** What the queue takes, roughly: bounded by client-query-buffer-limit. */
+  queuedBytes = 0;
+  /** By `db:key` (latin1). */
+  watched = new Map<string, Watched>();
 
   /** DYN.QUORUM; undefined = the node's default. */
   r: number | undefined;
   w: number | undefined;
-  /** DYN.CONTEXT TRACK ON: `db:key` (latin1) -> what this connection has seen of the key. */
-  tracked: Map<string, VersionVector> | undefined;
+  /** DYN.CONTEXT TRACK ON: what this connection has seen of each key. */
+  tracking: Tracking | undefined;
 
   constructor(id: number, address: string, localAddress: string, nowMonotonicMs: number) {
     this.id = id;

@@ -6,6 +6,8 @@
  *   Buffer, string   bulk string          $3 (a string is sent as UTF-8)
  *   null             null                 $-1 / _
  *   array            array                *n
+ *
+ * The classes are told apart by `kind`, which lies in the prototype and costs an object nothing.
  */
 export type Reply =
   | number
@@ -29,6 +31,9 @@ export class SimpleString {
   constructor(text: string) {
     this.text = text;
   }
+  get kind(): 'simple' {
+    return 'simple';
+  }
 }
 
 /** `-ERR ...`; the text starts with its code. CR and LF are sent as spaces. */
@@ -37,16 +42,26 @@ export class ErrorReply {
   constructor(text: string) {
     this.text = text;
   }
+  get kind(): 'error' {
+    return 'error';
+  }
 }
 
 /** `*-1` / `_`: an aborted EXEC. */
-export class NullArray {}
+export class NullArray {
+  get kind(): 'null-array' {
+    return 'null-array';
+  }
+}
 
 /** A map in RESP3, a flat array of keys and values in RESP2. */
 export class MapReply {
   readonly entries: readonly (readonly [Reply, Reply])[];
   constructor(entries: readonly (readonly [Reply, Reply])[]) {
     this.entries = entries;
+  }
+  get kind(): 'map' {
+    return 'map';
   }
 }
 
@@ -56,6 +71,9 @@ export class SetReply {
   constructor(items: readonly Reply[]) {
     this.items = items;
   }
+  get kind(): 'set' {
+    return 'set';
+  }
 }
 
 /** `=txt:` in RESP3, a bulk string in RESP2. */
@@ -63,6 +81,9 @@ export class Verbatim {
   readonly text: string;
   constructor(text: string) {
     this.text = text;
+  }
+  get kind(): 'verbatim' {
+    return 'verbatim';
   }
 }
 
@@ -72,6 +93,9 @@ export class DoubleReply {
   constructor(value: number) {
     this.value = value;
   }
+  get kind(): 'double' {
+    return 'double';
+  }
 }
 
 export const ok = new SimpleString('OK');
@@ -80,5 +104,9 @@ export const queued = new SimpleString('QUEUED');
 export const nullArray = new NullArray();
 
 /** Nothing is sent: CLIENT REPLY OFF and SKIP. */
-export class NoReply {}
+export class NoReply {
+  get kind(): 'none' {
+    return 'none';
+  }
+}
 export const noReply = new NoReply();

@@ -48,6 +48,22 @@ export interface Hashes {
   equal(a: Uint8Array, b: Uint8Array): boolean;
 }
 
+/** What INFO says of the process: a snapshot. */
+export interface ProcessFacts {
+  readonly processId: number;
+  readonly uptimeMs: number;
+  readonly os: string;
+  readonly nodeVersion: string;
+  readonly executable: string;
+  readonly usedMemoryBytes: number;
+  readonly residentBytes: number;
+  readonly peakMemoryBytes: number;
+  readonly totalSystemMemoryBytes: number;
+  readonly userCpuSeconds: number;
+  readonly systemCpuSeconds: number;
+  readonly eventLoopDelayP99Ms: number;
+}
+
 export interface System {
   readonly clock: Clock;
   readonly timers: Timers;

@@ -1,22 +1,7 @@
 /** What INFO says of the process, read from Node when asked. */
-import { freemem, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-
-export interface ProcessFacts {
-  readonly processId: number;
-  readonly uptimeMs: number;
-  readonly os: string;
-  readonly nodeVersion: string;
-  readonly executable: string;
-  readonly usedMemoryBytes: number;
-  readonly residentBytes: number;
-  readonly peakMemoryBytes: number;
-  readonly totalSystemMemoryBytes: number;
-  readonly freeSystemMemoryBytes: number;
-  readonly userCpuSeconds: number;
-  readonly systemCpuSeconds: number;
-  readonly eventLoopDelayP99Ms: number;
-}
+import type { ProcessFacts } from './ports.ts';
 
 const nanosecondsPerMs = 1e6;
 
@@ -38,7 +23,6 @@ export function watchProcess(): () => ProcessFacts {
       residentBytes: memory.rss,
       peakMemoryBytes: use.maxRSS * 1024,
       totalSystemMemoryBytes: totalmem(),
-      freeSystemMemoryBytes: freemem(),
       userCpuSeconds: use.userCPUTime / 1e6,
       systemCpuSeconds: use.systemCPUTime / 1e6,
       eventLoopDelayP99Ms: Math.max(0, delay.percentile(99) / nanosecondsPerMs - resolutionMs),

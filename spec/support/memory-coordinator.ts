@@ -1,0 +1,180 @@
+/**
+ * A coordinator over a Map, with the same algebra as the real one and nothing of disk, cache or
+ * queue: for specs of what commands make of answers. `late` makes every answer come in a later
+ * turn; `refuse` makes operations on a key fail.
+ */
+import { mapKey, own } from '../../lib/base/bytes.ts';
+import { after, Deferred, type Later } from '../../lib/base/later.ts';
+import { emptyRecord, type Record, type VersionVector } from '../../lib/causal/record.ts';
+import { StampClock } from '../../lib/causal/stamp-clock.ts';
+import { visible } from '../../lib/causal/visible.ts';
+import type {
+  Coordinator,
+  DatabaseCounts,
+  Explanation,
+  Page,
+  PutRequest,
+  ReadOptions,
+  UpdateResult,
+  WriteOptions,
+} from '../../lib/coordinator/coordinator.ts';
+import { decidePut, decideUpdate } from '../../lib/coordinator/update-core.ts';
+import { partitionOf, slotOf } from '../../lib/ring/slots.ts';
+import type { Update, Visible } from '../../lib/updates/update.ts';
+
+export interface MemoryCoordinatorOptions {
+  readonly wallMs: () => number;
+  /** How many replicas the ring claims to have. */
+  readonly n?: number;
+}
+
+export class MemoryCoordinator implements Coordinator {
+  late = false;
+  /** Keys (latin1) whose operations fail, and how. */
+  readonly refuse = new Map<string, Error>();
+  /** The options of every operation, for what R, W and context it carried. */
+  readonly asked: { readonly r?: number; readonly w?: number; readonly context?: VersionVector }[] =
+    [];
+  readonly #records = new Map<number, Map<string, Record>>();
+  readonly #clock = new StampClock(0);
+  readonly #wallMs: () => number;
+  readonly #n: number;
+  #actor = 1;
+
+  constructor({ wallMs, n = 1 }: MemoryCoordinatorOptions) {
+    this.#wallMs = wallMs;
+    this.#n = n;
+  }
+
+  quorum(): { readonly n: number; readonly r: number; readonly w: number } {
+    const majority = Math.floor(this.#n / 2) + 1;
+    return { n: this.#n, r: majority, w: majority };
+  }
+
+  read(db: number, key: Buffer, options?: ReadOptions): Later<Visible | undefined> {
+    return after(this.readRecord(db, key, options), (record) => visible(record, this.#wallMs()));
+  }
+
+  readRecord(db: number, key: Buffer, options: ReadOptions = {}): Later<Record> {
+    this.asked.push(options);
+    return this.#answer(key, () => this.#record(db, key));
+  }
+
+  update(db: number, key: Buffer, update: Update, options: WriteOptions = {}): Later<UpdateResult> {
+    this.asked.push(options);
+    const owned = 'bytes' in update ? { ...update, bytes: own(update.bytes) } : update;
+    const limits = { stringBytesMax: 512 * 1024 * 1024, siblingLimit: 100 };
+    return this.#answer(key, () => {
+      const decision = decideUpdate(this.#current(db, key), owned, limits, options.context);
+      return this.#store(db, key, decision);
+    });
+  }
+
+  put(db: number, key: Buffer, request: PutRequest): Later<VersionVector> {
+    this.asked.push(request);
+    const value = request.value && own(request.value);
+    return this.#answer(key, () => {
+      const decision = decidePut(this.#current(db, key), { ...request, value }, 100);
+      return this.#store(db, key, decision);
+    });
+  }
+
+  exclusive<T>(
+    _db: number,
+    _keys: readonly Buffer[],
+    body: (inside: Coordinator) => Later<T>,
+  ): Later<T> {
+    return body(this);
+  }
+
+  scan(db: number, cursor: bigint, count: number): Later<Page> {
+    const keys = this.#visibleKeys(db);
+    const start = Number(cursor);
+    const end = start + count;
+    const next = end < keys.length ? BigInt(end) : 0n;
+    return this.#later(() => ({ cursor: next, keys: keys.slice(start, end) }));
+  }
+
+  randomKey(db: number): Later<Buffer | undefined> {
+    return this.#later(() => this.#visibleKeys(db)[0]);
+  }
+
+  counts(db: number): Later<DatabaseCounts> {
+    return this.#later(() => ({ keys: this.#visibleKeys(db).length, expires: 0 }));
+  }
+
+  flush(dbs: readonly number[]): Later<void> {
+    for (const db of dbs) this.#records.delete(db);
+    return this.#later(() => undefined);
+  }
+
+  replicasOf(): number {
+    return 0;
+  }
+
+  owners(): readonly string[] {
+    return ['n1'];
+  }
+
+  explain(db: number, key: Buffer): Later<Explanation> {
+    const slot = slotOf(key);
+    const siblings = this.#record(db, key).siblings.length;
+    const owner = { node: 'n1', state: 'up', version: undefined, siblings } as const;
+    const hint = { holder: 'n2', target: 'n3', kind: 'courtesy' } as const;
+    return { slot, partition: partitionOf(slot, 1024), layout: 1, owners: [owner], hints: [hint] };
+  }
+
+  #record(db: number, key: Buffer): Record {
+    return this.#records.get(db)?.get(mapKey(key)) ?? emptyRecord;
+  }
+
+  #current(db: number, key: Buffer) {
+    const nowMs = this.#wallMs();
+    return {
+      record: this.#record(db, key),
+      nowMs,
+      // An actor for each write: a context then covers exactly what its client has seen.
+      issue: () => {
+        this.#actor += 1;
+        return { actor: this.#actor, stamp: this.#clock.tick(nowMs) };
+      },
+    };
+  }
+
+  #store<T>(db: number, key: Buffer, decision: { record?: Record; result: T }): T {
+    if (decision.record !== undefined) {
+      const records = this.#records.get(db) ?? new Map<string, Record>();
+      records.set(mapKey(key), decision.record);
+      this.#records.set(db, records);
+    }
+    return decision.result;
+  }
+
+  #visibleKeys(db: number): Buffer[] {
+    return [...(this.#records.get(db) ?? [])]
+      .filter(([, record]) => visible(record, this.#wallMs()) !== undefined)
+      .map(([text]) => Buffer.from(text, 'latin1'))
+      .sort(Buffer.compare);
+  }
+
+  #answer<T>(key: Buffer, run: () => T): Later<T> {
+    const error = this.refuse.get(mapKey(key));
+    return this.#later(() => {
+      if (error !== undefined) throw error;
+      return run();
+    });
+  }
+
+  /** What is done is done now; only the answer is late, as from a disk. */
+  #later<T>(run: () => T): Later<T> {
+    if (!this.late) return run();
+    const answer = new Deferred<T>();
+    try {
+      const value = run();
+      setImmediate(() => answer.settle(value));
+    } catch (error) {
+      setImmediate(() => answer.fail(error));
+    }
+    return answer;
+  }
+}
