@@ -3,11 +3,12 @@
  * while it is held they line up and begin in order once it is free. Holding it is short: until the
  * holder's operations have begun, not until they are on the disk.
  */
+import { Fifo } from '../base/fifo.ts';
 import { Deferred, type Later } from '../base/later.ts';
 
 export class Gate {
   #held = false;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Fifo<() => void>();
 
   /** Begins `operation` now, or once nobody holds the gate. */
   pass<T>(operation: () => Later<T>): Later<T> {

@@ -4,6 +4,7 @@
  * after it in the order of arrival. Two read-modify-writes of one key that interleave around an
  * `await` lose an update: the classic race of asynchronous JavaScript.
  */
+import { Fifo } from '../base/fifo.ts';
 import { Deferred, isLater, type Later } from '../base/later.ts';
 
 /** Runs; true = it waits for something and keeps the key until then. */
@@ -11,7 +12,7 @@ type Step = () => boolean;
 
 export class KeyQueue {
   /** Keys held, each with the steps waiting for it. */
-  readonly #held = new Map<string, Step[]>();
+  readonly #held = new Map<string, Fifo<Step>>();
   #whenIdle: (() => void)[] = [];
 
   get idle(): boolean {
@@ -35,7 +36,7 @@ export class KeyQueue {
     const answer = step();
     if (!isLater(answer)) return answer;
     const result = new Deferred<T>();
-    this.#held.set(key, []);
+    this.#held.set(key, new Fifo());
     this.#follow(key, answer, result);
     return result;
   }
