@@ -21,7 +21,7 @@ import type {
   WriteOptions,
 } from './coordinator.ts';
 import type { OperationCounts } from './operation-counts.ts';
-import { decidePut, decideUpdate, type UpdateLimits } from './update-core.ts';
+import { decidePut, decideUpdate, readsNothing, type UpdateLimits } from './update-core.ts';
 
 export interface LocalCoordinatorOptions {
   readonly nodeName: string;
@@ -74,8 +74,10 @@ export class LocalCoordinator implements Coordinator {
   update(db: number, key: Buffer, update: Update, options?: WriteOptions): Later<UpdateResult> {
     this.#counts.writes += 1;
     const limits = this.#options.limits();
-    return this.#replica.mutate(this.#locator.locate(db, key), (current) =>
-      decideUpdate(current, update, limits, options?.context),
+    return this.#replica.mutate(
+      this.#locator.locate(db, key),
+      (current) => decideUpdate(current, update, limits, options?.context),
+      readsNothing(update) ? 'overwrite' : 'change',
     );
   }
 

@@ -136,6 +136,12 @@ function newSibling(current: Current, context: VersionVector | undefined): Sibli
   return { dot, order: dot.stamp, kind: siblingKind.value, expireAtMs: 0, bytes: emptyBytes };
 }
 
+/** A plain write whose outcome does not depend on what is there. */
+export function readsNothing(update: Update): boolean {
+  if (update.kind !== 'set' || update.expireAtMs === 'keep') return false;
+  return update.condition === undefined && update.readsOld !== true;
+}
+
 /** Whether a command wants the value before the change; copying it costs. */
 function answersOld(update: Update): boolean {
   switch (update.kind) {

@@ -7,6 +7,7 @@
  * renewed in the same turn.
  */
 import { emptyBytes, own } from '../base/bytes.ts';
+import { StoreError } from '../base/errors.ts';
 import { after, type Deferred, isLater, type Later } from '../base/later.ts';
 import {
   type Dot,
@@ -64,6 +65,12 @@ export interface Decision<T> {
 }
 
 export type Upkeep = 'keep' | 'restand' | 'delete';
+
+/** read: remembers that there is nothing; overwrite: a corrupt row counts as nothing. */
+type Access = 'read' | 'change' | 'overwrite';
+
+/** `done`: settles when the row is committed; undefined = it is. */
+type Use<T> = (row: Buffer | undefined, done: Deferred<void> | undefined) => T;
 
 /** A row not yet committed. */
 interface Pending {
@@ -125,9 +132,14 @@ export class Replica {
   /**
    * Changes one key. `decide` runs in one turn with the storage of its outcome; it may run later,
    * but never twice. The result comes when what it is based on, and what it wrote, is committed.
+   * `overwrite` takes a corrupt record for none: the way to put something right in its place.
    */
-  mutate<T>(place: Place, decide: (current: Current) => Decision<T>): Later<T> {
-    const step = this.#withRow(place, (row) => this.#decide(place, row, decide));
+  mutate<T>(
+    place: Place,
+    decide: (current: Current) => Decision<T>,
+    access: 'change' | 'overwrite' = 'change',
+  ): Later<T> {
+    const step = this.#withRow(place, access, (row) => this.#decide(place, row, decide));
     return after(step, ({ done, result }) =>
       done === undefined ? result : done.then(() => result),
     );
@@ -142,7 +154,7 @@ export class Replica {
     place: Place,
     decide: (stored: StoredRecord | undefined, counted: Standing | undefined) => Upkeep,
   ): Later<void> {
-    const step = this.#withRow(place, (row) => {
+    const step = this.#withRow(place, 'change', (row) => {
       const stored = row && readStored(row, bodyStart, bodyEnd(row));
       const upkeep = decide(stored, row && stored && this.#countedAs(place, row, stored));
       if (row === undefined || stored === undefined || upkeep === 'keep')
@@ -193,7 +205,7 @@ export class Replica {
 
   /** `look` sees the newest row; its answer comes once that row is committed. */
   #read<T>(place: Place, look: (row: Buffer | undefined) => T): Later<T> {
-    const step = this.#withRow(place, (row, done) => ({ seen: look(row), done }), true);
+    const step = this.#withRow(place, 'read', (row, done) => ({ seen: look(row), done }));
     return after(step, ({ seen, done }) =>
       done === undefined
         ? seen
@@ -205,35 +217,37 @@ export class Replica {
   }
 
   /** Runs `use` with the newest row (a view of this turn), in the key's order. */
-  #withRow<T>(
-    place: Place,
-    use: (row: Buffer | undefined, done: Deferred<void> | undefined) => T,
-    keepAbsence = false,
-  ): Later<T> {
+  #withRow<T>(place: Place, access: Access, use: Use<T>): Later<T> {
     if (!this.#queue.idle) {
-      return this.#queue.run(place.id, () => this.#fetch(place, use, keepAbsence));
+      return this.#queue.run(place.id, () => this.#fetch(place, access, use));
     }
-    const fetched = this.#fetch(place, use, keepAbsence);
+    const fetched = this.#fetch(place, access, use);
     return isLater(fetched) ? this.#queue.run(place.id, () => fetched) : fetched;
   }
 
-  #fetch<T>(
-    place: Place,
-    use: (row: Buffer | undefined, done: Deferred<void> | undefined) => T,
-    keepAbsence: boolean,
-  ): Later<T> {
+  #fetch<T>(place: Place, access: Access, use: Use<T>): Later<T> {
     if (this.#overlay.size > 0) {
       const pending = this.#overlay.get(place.id);
       if (pending !== undefined) return use(nonEmpty(pending.row), pending.done);
     }
     const cached = this.#cache.get(place.hash32, place.storageKey);
     if (cached !== undefined) return use(nonEmpty(cached), undefined);
-    return after(this.#store.get(place.storageKey), (row) => {
-      if (row !== undefined || keepAbsence) {
+    return after(this.#load(place, access), (row) => {
+      if (row !== undefined || access === 'read') {
         this.#cache.put(place.hash32, place.storageKey, row ?? emptyBytes);
       }
       return use(row, undefined);
     });
+  }
+
+  #load(place: Place, access: Access): Later<Buffer | undefined> {
+    if (access !== 'overwrite') return this.#store.get(place.storageKey);
+    try {
+      const row = this.#store.get(place.storageKey);
+      return isLater(row) ? row.then((found) => found, noneIfCorrupt) : row;
+    } catch (error) {
+      return noneIfCorrupt(error);
+    }
   }
 
   #decide<T>(
@@ -357,6 +371,11 @@ export function countedAs(
   if (flushStamp === 0 || standing === 'deleted' || standing === 'expired') return standing;
   const { order } = peekWinner(row, recordStart(row, bodyStart), view);
   return order > flushStamp ? standing : undefined;
+}
+
+function noneIfCorrupt(error: unknown): undefined {
+  if (!(error instanceof StoreError && error.code === 'corrupt')) throw error;
+  return undefined;
 }
 
 function nonEmpty(row: Buffer): Buffer | undefined {

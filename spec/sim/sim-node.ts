@@ -7,7 +7,7 @@ import { Session } from '../../lib/commands/session.ts';
 import { Config } from '../../lib/config.ts';
 import { createNode, type Node } from '../../lib/node.ts';
 import { realSystem } from '../../lib/runtime/system.ts';
-import { plain } from '../support/fake-ports.ts';
+import { plain, processView } from '../support/fake-ports.ts';
 import { SimStorage } from './sim-storage.ts';
 import { silentLog, VirtualTime } from './virtual-time.ts';
 
@@ -48,9 +48,7 @@ export class SimNode {
         queryLimitDisconnections: 0,
       },
       version: '0.0.0',
-      process: () => {
-        throw new Error('a simulated node has no process');
-      },
+      process: () => processView,
       shutdown: () => {},
     });
     this.#node = await this.time.run(starting);

@@ -50,6 +50,7 @@ interface Event {
 export class VirtualTime {
   readonly random: SeededRandom;
   #nowMs = 0;
+  #wallOffsetMs = 1_700_000_000_000;
   #order = 0;
   #events: Event[] = [];
 
@@ -93,10 +94,15 @@ export class VirtualTime {
   /** Everything a process is given; `alive` is asked before each of its timers runs. */
   system(alive?: () => boolean): System {
     const clock = {
-      wallMs: () => 1_700_000_000_000 + Math.floor(this.#nowMs),
+      wallMs: () => this.#wallOffsetMs + Math.floor(this.#nowMs),
       monotonicMs: () => this.#nowMs,
     };
     return { clock, timers: this.timers(alive), random: this.random, log: silentLog, hashes };
+  }
+
+  /** The wall clock jumps; durations don't notice. */
+  stepWall(byMs: number): void {
+    this.#wallOffsetMs += byMs;
   }
 
   /** Runs events until `work` settles; fails if it never does. */

@@ -98,7 +98,7 @@ export class FakeClient implements Client {
   }
 }
 
-const processView: ProcessView = {
+export const processView: ProcessView = {
   processId: 4711,
   uptimeMs: 90_061_000,
   os: 'Linux 6.1 x64',

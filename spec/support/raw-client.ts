@@ -29,6 +29,7 @@ export class RawClient {
   readonly #replies = new Denque<RawReply>();
   readonly #closed: Promise<unknown>;
   #chunks: Buffer[] = [];
+  #bytesCount = 0;
   #onBytes: (() => void) | undefined;
 
   static async connect(port: number, options: RawClientOptions = {}): Promise<RawClient> {
@@ -50,6 +51,7 @@ export class RawClient {
     socket.on('close', () => this.#end());
     socket.on('data', (chunk) => {
       this.#chunks.push(chunk);
+      this.#bytesCount += chunk.length;
       this.#onBytes?.();
       if (!options.undecoded) parser.execute(chunk);
     });
@@ -82,7 +84,7 @@ export class RawClient {
 
   /** Waits for so many bytes, and takes them; only for undecoded clients. */
   async receive(bytesCount: number): Promise<Buffer> {
-    await this.#until(() => this.received.length >= bytesCount);
+    await this.#until(() => this.#bytesCount >= bytesCount);
     return this.#takeBytes(bytesCount);
   }
 
@@ -118,6 +120,7 @@ export class RawClient {
   #takeBytes(count: number): Buffer {
     const all = this.received;
     this.#chunks = [all.subarray(count)];
+    this.#bytesCount = all.length - count;
     return all.subarray(0, count);
   }
 
