@@ -5,6 +5,7 @@
  */
 const space = 0x20;
 const tab = 0x09;
+const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const doubleQuote = 0x22;
 const singleQuote = 0x27;
@@ -31,7 +32,7 @@ export function splitInline(line: Buffer): Buffer[] | undefined {
     for (; at < line.length; at += 1) {
       const byte = line[at] ?? 0;
       if (quote === 0) {
-        if (isBlank(byte)) break;
+        if (endsWord(byte)) break;
         if (byte === doubleQuote || byte === singleQuote) quote = byte;
         else written = output.writeUInt8(byte, written);
       } else if (byte === quote) {
@@ -64,6 +65,11 @@ function skipBlanks(line: Buffer, from: number): number {
 
 function isBlank(byte: number): boolean {
   return byte === space || (byte >= tab && byte <= carriageReturn);
+}
+
+/** Vertical tab and form feed separate words, but do not end one. */
+function endsWord(byte: number): boolean {
+  return byte === space || byte === tab || byte === lineFeed || byte === carriageReturn;
 }
 
 /** The byte that `xHH` names, or -1. */

@@ -12,7 +12,7 @@
  * Rules and error texts are those of Redis 7.0 (processMultibulkBuffer, processInlineBuffer): a
  * header ends at CR and one byte more, a bulk is followed by two bytes that nobody looks at.
  */
-import { emptyBytes } from '../base/bytes.ts';
+import { emptyBytes, own } from '../base/bytes.ts';
 import { splitInline } from './inline.ts';
 
 /** The first word is the command. Views of what was pushed. Never empty. */
@@ -35,6 +35,10 @@ const unauthenticatedBulkBytesMax = 16384;
 /** Memory that an argument takes beside its bytes, so that `*2147483647` of empty ones is counted. */
 const argumentOverheadBytes = 96;
 const growthBytesMin = 512;
+
+/** Up to here the list of arguments is made in its size at once. */
+const exactArgumentsMax = 16;
+const nameBytesMax = 24;
 
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
@@ -67,7 +71,10 @@ export class RequestReader {
   #searchedBytes = 0;
   #arguments: Request = [];
   #argumentBytes = 0;
+  #argumentsFound = 0;
   #argumentsMissing = 0;
+  /** The name of the last command: a copy, handed out again as long as the same one comes. */
+  #name = emptyBytes;
   /** Length of the bulk whose header has been read, else -1. */
   #bulkBytes = -1;
   #failure: ProtocolError | undefined;
@@ -124,6 +131,8 @@ export class RequestReader {
       return this.#fail('unauthenticated multibulk length');
     }
     if (count <= 0) return skipped;
+    this.#arguments = count <= exactArgumentsMax ? new Array<Buffer>(count) : [];
+    this.#argumentsFound = 0;
     this.#argumentsMissing = count;
     return this.#takeArguments();
   }
@@ -134,7 +143,9 @@ export class RequestReader {
       if (this.#bulkBytes < 0 && !this.#takeBulkHeader()) return this.#failure;
       const stop = this.#at + this.#bulkBytes;
       if (stop + 2 > this.#end) return undefined;
-      request.push(stop > this.#at ? this.#buffer.subarray(this.#at, stop) : emptyBytes);
+      const isName = this.#argumentsFound === 0;
+      request[this.#argumentsFound] = isName ? this.#takeName(stop) : this.#view(stop);
+      this.#argumentsFound += 1;
       this.#argumentBytes += this.#bulkBytes + argumentOverheadBytes;
       this.#at = stop + 2;
       this.#bulkBytes = -1;
@@ -143,6 +154,23 @@ export class RequestReader {
     this.#arguments = [];
     this.#argumentBytes = 0;
     return request;
+  }
+
+  #view(stop: number): Buffer {
+    return stop > this.#at ? this.#buffer.subarray(this.#at, stop) : emptyBytes;
+  }
+
+  /** A connection says the same few names for ever; a view of each would be half the garbage. */
+  #takeName(stop: number): Buffer {
+    const name = this.#name;
+    const buffer = this.#buffer;
+    const start = this.#at;
+    const length = stop - start;
+    if (length > nameBytesMax) return this.#view(stop);
+    let same = length === name.length;
+    for (let at = 0; same && at < length; at += 1) same = buffer[start + at] === name[at];
+    if (!same) this.#name = own(this.#view(stop));
+    return this.#name;
   }
 
   /** False: incomplete, or failed. */

@@ -118,7 +118,7 @@ export class ReplyWriter {
   #encode(reply: Reply, protocol: Protocol): void {
     if (reply === ok) this.#bytes(okBytes);
     else if (reply === null) this.#bytes(nullBytes[protocol]);
-    else if (Buffer.isBuffer(reply)) this.#bulk(reply);
+    else if (reply instanceof Uint8Array) this.#bulk(reply);
     else if (typeof reply === 'number') this.#header(integerMark, reply);
     else if (typeof reply === 'string') this.#bulk(Buffer.from(reply));
     else if (typeof reply === 'bigint') this.#line(integerMark, String(reply));
