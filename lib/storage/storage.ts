@@ -14,6 +14,13 @@ export interface Put {
   readonly value: Buffer;
 }
 
+/** One step of a batch. Any `{ key, row, ... }` will do, so that nothing need be copied into it. */
+export interface RowChange {
+  readonly key: Buffer;
+  /** undefined deletes; an absent key is fine. */
+  readonly row: Buffer | undefined;
+}
+
 export interface Range {
   /** Inclusive. */
   readonly from: Buffer;
@@ -25,7 +32,7 @@ export interface Range {
 
 /** One consistent view; entries come in the order of their keys (keysOnly: empty values). */
 export interface Cursor {
-  /** Up to `count` entries; an empty array is the end. */
+  /** Up to `count` entries, fewer when they are big; an empty array is the end. */
   next(count: number): Promise<readonly Put[]>;
   close(): Promise<void>;
 }
@@ -44,8 +51,11 @@ export interface Storage {
   close(): Promise<void>;
   /** The value, or undefined. May answer at once when the data is likely in memory. */
   get(key: Buffer): Later<Buffer | undefined>;
-  /** Atomic. `sync`: on the disk when it returns; else at least with the operating system. One call at a time. */
-  batch(puts: readonly Put[], deletes: readonly Buffer[], sync: boolean): Promise<void>;
+  /**
+   * Atomic; the changes apply in their order. `sync`: this batch and all before it are on the disk
+   * when it returns; else at least with the operating system. One call at a time.
+   */
+  batch(changes: readonly RowChange[], sync: boolean): Promise<void>;
   cursor(range: Range): Cursor;
   snapshot(): Snapshot;
   /** Bytes on disk, roughly. */
@@ -63,10 +73,10 @@ export interface OpenNotes {
 /** Whole files in the data directory: the clean-stop marker, the watermark, the ballast. */
 export interface SmallFiles {
   read(name: string): Promise<Buffer | undefined>;
-  /** Replaces the file in one step (a reader sees the old one or the new). `sync`: durable, name included. */
+  /** Replaces the file in one step: a reader sees the old one or the new. `sync`: durable. */
   write(name: string, bytes: Buffer, sync: boolean): Promise<void>;
   /** Durable when it returns. Absent is fine. */
   remove(name: string): Promise<void>;
-  /** Makes `name` take up `bytes` of the disk, really allocated; throws `full` when it does not fit. */
+  /** Makes `name` take up `bytes` of the disk, really allocated; `full` when it does not fit. */
   reserve(name: string, bytes: number): Promise<void>;
 }
