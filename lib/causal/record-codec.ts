@@ -103,6 +103,17 @@ export function decodeRecord(source: Buffer, start: number, end: number): Record
   return record;
 }
 
+/** Only what the record has seen. For bytes that this node wrote and whose checksum holds. */
+export function decodeVersionVector(source: Buffer, start: number): VersionVector {
+  const reader = new Reader(source, start, source.length);
+  checkFormat(reader.byte());
+  const actors = reader.varint();
+  reader.varint();
+  const vv: Dot[] = [];
+  for (let index = 0; index < actors; index += 1) vv.push(reader.dot());
+  return vv;
+}
+
 /** Filled by `peekWinner`, again and again. With no siblings only `siblings` has a meaning. */
 export interface WinnerView {
   siblings: number;

@@ -93,7 +93,7 @@ export function put(record: Record, context: VersionVector, sibling: Sibling): R
 }
 
 /** put(record, record.vv, sibling), the plain SET, without the walks. */
-export function putCoveringAll(record: Record, sibling: Sibling): Record {
+export function putCoveringAll(record: Pick<Record, 'vv'>, sibling: Sibling): Record {
   assert(isStamp(sibling.order), 'an order is a stamp');
   assert(isExpiry(sibling.expireAtMs), 'an expiry is a safe integer, 0 for never');
   return { vv: including(record.vv, sibling.dot), siblings: [sibling] };

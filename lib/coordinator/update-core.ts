@@ -18,10 +18,13 @@ import {
 } from '../causal/record.ts';
 import { covered, including } from '../causal/version-vector.ts';
 import { liveSiblings, visible } from '../causal/visible.ts';
-import type { Current, Decision } from '../replica/replica.ts';
+import type { Current } from '../replica/current.ts';
+import type { Decision } from '../replica/replica.ts';
 import { type ApplyLimits, applyUpdate } from '../updates/apply.ts';
 import type { Effect, Update, Visible } from '../updates/update.ts';
 import type { PutRequest, UpdateResult } from './coordinator.ts';
+
+type BlindSet = Extract<Update, { kind: 'set' }> & { readonly expireAtMs: number };
 
 export interface UpdateLimits extends ApplyLimits {
   /** Versions of one key. */
@@ -35,6 +38,7 @@ export function decideUpdate(
   limits: UpdateLimits,
   context: VersionVector | undefined,
 ): Decision<UpdateResult> {
+  if (context === undefined && readsNothing(update)) return overwrite(current, update);
   const seen = visible(current.record, current.nowMs);
   const effect = applyUpdate(update, seen, current.nowMs, limits);
   if (effect.kind === 'error') throw new RedisError(effect.text);
@@ -50,6 +54,19 @@ export function decideUpdate(
     vv: seenBy(current, record, context),
   };
   return record === undefined ? { result } : { record, result };
+}
+
+/** A plain write that asks nothing of what is there: it replaces it, unread. */
+function overwrite(current: Current, update: BlindSet): Decision<UpdateResult> {
+  const dot = current.issue(current.vv);
+  const record = putCoveringAll(current, {
+    dot,
+    order: dot.stamp,
+    kind: siblingKind.value,
+    expireAtMs: update.expireAtMs,
+    bytes: update.bytes,
+  });
+  return { record, result: { applied: true, before: undefined, after: update, vv: record.vv } };
 }
 
 /** DYN.PUT and DYN.DEL: exactly what the client has seen is replaced. */
@@ -137,7 +154,7 @@ function newSibling(current: Current, context: VersionVector | undefined): Sibli
 }
 
 /** A plain write whose outcome does not depend on what is there. */
-export function readsNothing(update: Update): boolean {
+export function readsNothing(update: Update): update is BlindSet {
   if (update.kind !== 'set' || update.expireAtMs === 'keep') return false;
   return update.condition === undefined && update.readsOld !== true;
 }

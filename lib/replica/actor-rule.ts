@@ -50,15 +50,16 @@ export class ActorRule {
    */
   choose(
     mine: Mine,
-    record: Record,
+    held: { readonly vv: VersionVector; readonly record: Record },
     context: VersionVector,
     stamp: number,
   ): { readonly actor: Actor; readonly mine: Mine } {
     const known = this.#isValid(mine) ? mine : { epoch: this.#newest, actors: [] };
     for (const actor of known.actors) {
       const dot = { actor, stamp };
-      const used = covered(record.vv, dot) || covered(context, dot);
-      if (!used && !hasUnseen(record, actor, context)) return { actor, mine: known };
+      const used = covered(held.vv, dot) || covered(context, dot);
+      const seen = context === held.vv || !hasUnseen(held.record, actor, context);
+      if (!used && seen) return { actor, mine: known };
     }
     const actor = this.#draw();
     const kept = known.actors.slice(Math.max(0, known.actors.length + 1 - actorsMax));
@@ -87,7 +88,6 @@ export class ActorRule {
   }
 }
 
-function hasUnseen({ siblings, vv }: Record, actor: Actor, context: VersionVector): boolean {
-  if (context === vv) return false;
+function hasUnseen({ siblings }: Record, actor: Actor, context: VersionVector): boolean {
   return siblings.some(({ dot }) => dot.actor === actor && !covered(context, dot));
 }

@@ -9,7 +9,6 @@ import type { Snapshot } from '../storage/storage.ts';
 import { FlushStamps, flushMetaName } from './flush-stamps.ts';
 import { placeOfStorageKey } from './place.ts';
 import { countedAs } from './replica.ts';
-import { readStanding } from './stored-record.ts';
 import { tallied } from './tallies.ts';
 
 export async function census(
@@ -22,7 +21,6 @@ export async function census(
   const view = newWinnerView();
   return (key, row) => {
     const { db } = placeOfStorageKey(key);
-    const { standing } = readStanding(row, bodyStart);
-    return tallied(db, countedAs(row, standing, stamps.of(db), view));
+    return tallied(db, countedAs(row, stamps.of(db), view));
   };
 }

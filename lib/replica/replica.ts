@@ -7,16 +7,8 @@
  * renewed in the same turn.
  */
 import { emptyBytes, own } from '../base/bytes.ts';
-import { StoreError } from '../base/errors.ts';
-import { after, type Deferred, isLater, type Later } from '../base/later.ts';
-import {
-  type Dot,
-  emptyRecord,
-  type Record,
-  type Stamp,
-  siblingKind,
-  type VersionVector,
-} from '../causal/record.ts';
+import { after, Deferred, isLater, type Later } from '../base/later.ts';
+import { emptyRecord, type Record, type Stamp, siblingKind } from '../causal/record.ts';
 import { newWinnerView, peekWinner, type WinnerView } from '../causal/record-codec.ts';
 import type { StampClock } from '../causal/stamp-clock.ts';
 import { isExpired, withoutFlushed } from '../causal/visible.ts';
@@ -27,13 +19,16 @@ import { sealMeta } from '../storage/meta.ts';
 import { bodyEnd, bodyStart, sealRow } from '../storage/row.ts';
 import type { Store } from '../storage/store.ts';
 import type { Visible } from '../updates/update.ts';
-import { ActorRule, nobody } from './actor-rule.ts';
+import { ActorRule } from './actor-rule.ts';
+import { type Current, CurrentRow } from './current.ts';
 import { FlushStamps, flushMetaName } from './flush-stamps.ts';
-import { KeyQueue } from './key-queue.ts';
+import type { Pending } from './overlay.ts';
 import type { Place } from './place.ts';
-import { RecordCache } from './record-cache.ts';
+import { Rows } from './rows.ts';
 import {
   type Bookkeeping,
+  readRecord,
+  readStanding,
   readStored,
   recordStart,
   type Standing,
@@ -49,15 +44,6 @@ export interface ReplicaOptions {
   readonly cacheBytes: number;
 }
 
-/** What a decision may look at. Values of `record` are views of this turn. */
-export interface Current {
-  /** Flushed siblings taken out; the empty record if there is none. */
-  readonly record: Record;
-  readonly nowMs: number;
-  /** Names the write being decided, which has seen `context`; at most once per decision. */
-  issue(context: VersionVector): Dot;
-}
-
 export interface Decision<T> {
   /** What the replica holds from now on; undefined = nothing changes. */
   readonly record?: Record;
@@ -66,32 +52,17 @@ export interface Decision<T> {
 
 export type Upkeep = 'keep' | 'restand' | 'delete';
 
-/** read: remembers that there is nothing; overwrite: a corrupt row counts as nothing. */
-type Access = 'read' | 'change' | 'overwrite';
-
-/** `done`: settles when the row is committed; undefined = it is. */
-type Use<T> = (row: Buffer | undefined, done: Deferred<void> | undefined) => T;
-
-/** A row not yet committed. */
-interface Pending {
-  readonly row: Buffer;
-  readonly done: Deferred<void>;
+/** A decision taken, and the row that its result waits for. */
+interface Step<T> {
+  readonly pending: Pending | undefined;
+  readonly result: T;
 }
-
-const absent: StoredRecord = {
-  standing: 'deleted',
-  agendaAtMs: 0,
-  mine: nobody,
-  record: emptyRecord,
-};
 
 export class Replica {
   readonly #store: Store;
   readonly #system: System;
   readonly #clock: StampClock;
-  readonly #cache: RecordCache;
-  readonly #queue = new KeyQueue();
-  readonly #overlay = new Map<string, Pending>();
+  readonly #rows: Rows;
   readonly #winner = newWinnerView();
   readonly actors: ActorRule;
   /** Reads that found more than one sibling, since start. */
@@ -103,7 +74,7 @@ export class Replica {
     this.#store = store;
     this.#system = system;
     this.#clock = clock;
-    this.#cache = new RecordCache(options.cacheBytes);
+    this.#rows = new Rows(store, options.cacheBytes);
     this.actors = new ActorRule(system.random);
     this.#flushed = FlushStamps.none(options.databases);
     this.#flushedDurably = this.#flushed;
@@ -114,7 +85,7 @@ export class Replica {
   }
 
   get cacheBytes(): number {
-    return this.#cache.bytes;
+    return this.#rows.cacheBytes;
   }
 
   /** What a plain reader sees, once it is committed. */
@@ -124,9 +95,12 @@ export class Replica {
 
   /** The record, flushed siblings taken out, once it is committed; its bytes are the caller's. */
   readRecord(place: Place): Later<Record> {
-    return this.#read(place, (row) =>
-      row === undefined ? emptyRecord : this.#storedOf(place, own(row)).record,
-    );
+    return this.#read(place, (row) => {
+      if (row === undefined) return emptyRecord;
+      const owned = own(row);
+      const record = readRecord(owned, bodyStart, bodyEnd(owned));
+      return withoutFlushed(record, this.#flushed.of(place.db));
+    });
   }
 
   /**
@@ -139,10 +113,15 @@ export class Replica {
     decide: (current: Current) => Decision<T>,
     access: 'change' | 'overwrite' = 'change',
   ): Later<T> {
-    const step = this.#withRow(place, access, (row) => this.#decide(place, row, decide));
-    return after(step, ({ done, result }) =>
-      done === undefined ? result : done.then(() => result),
-    );
+    const step = this.#rows.use(place, access, (row, pending) => {
+      const current = this.#currentOf(place, row);
+      const { record, result } = decide(current);
+      if (record === undefined) return { pending, result };
+      const { mine, nowMs } = current;
+      const { standing, agendaAtMs } = standingOf(record, nowMs);
+      return { pending: this.#write(place, row, { standing, agendaAtMs, mine, record }), result };
+    });
+    return after(step, resultOf);
   }
 
   /**
@@ -154,15 +133,17 @@ export class Replica {
     place: Place,
     decide: (stored: StoredRecord | undefined, counted: Standing | undefined) => Upkeep,
   ): Later<void> {
-    const step = this.#withRow(place, 'change', (row) => {
+    const step = this.#rows.use(place, 'change', (row): Step<void> => {
       const stored = row && readStored(row, bodyStart, bodyEnd(row));
-      const upkeep = decide(stored, row && stored && this.#countedAs(place, row, stored));
-      if (row === undefined || stored === undefined || upkeep === 'keep')
-        return { done: undefined };
+      const upkeep = decide(stored, row && this.#countedAs(place, row));
+      if (row === undefined || stored === undefined || upkeep === 'keep') {
+        return { pending: undefined, result: undefined };
+      }
       const restood = { ...stored, ...standingOf(stored.record, this.#system.clock.wallMs()) };
-      return { done: this.#write(place, row, stored, upkeep === 'delete' ? undefined : restood) };
+      const next = upkeep === 'delete' ? undefined : restood;
+      return { pending: this.#write(place, row, next), result: undefined };
     });
-    return after(step, ({ done }) => done);
+    return after(step, resultOf);
   }
 
   /** Hides everything written to these databases so far; settles when that is committed. */
@@ -188,14 +169,14 @@ export class Replica {
 
   /** A commit failed: what was pending never was, and no dot drawn for it may be continued. */
   takeBack(): void {
-    this.#overlay.clear();
+    this.#rows.takeBack();
     this.#flushed = this.#flushedDurably;
     this.actors.renew();
   }
 
   /** Calls back once no step waits for the disk to read its record. */
   onIdle(run: () => void): void {
-    this.#queue.onIdle(run);
+    this.#rows.onIdle(run);
   }
 
   /** True if a reader sees a value in this committed row. */
@@ -205,133 +186,57 @@ export class Replica {
 
   /** `look` sees the newest row; its answer comes once that row is committed. */
   #read<T>(place: Place, look: (row: Buffer | undefined) => T): Later<T> {
-    const step = this.#withRow(place, 'read', (row, done) => ({ seen: look(row), done }));
-    return after(step, ({ seen, done }) =>
-      done === undefined
-        ? seen
-        : done.then(
-            () => seen,
-            () => this.#read(place, look),
-          ),
-    );
-  }
-
-  /** Runs `use` with the newest row (a view of this turn), in the key's order. */
-  #withRow<T>(place: Place, access: Access, use: Use<T>): Later<T> {
-    if (!this.#queue.idle) {
-      return this.#queue.run(place.id, () => this.#fetch(place, access, use));
-    }
-    const fetched = this.#fetch(place, access, use);
-    return isLater(fetched) ? this.#queue.run(place.id, () => fetched) : fetched;
-  }
-
-  #fetch<T>(place: Place, access: Access, use: Use<T>): Later<T> {
-    if (this.#overlay.size > 0) {
-      const pending = this.#overlay.get(place.id);
-      if (pending !== undefined) return use(nonEmpty(pending.row), pending.done);
-    }
-    const cached = this.#cache.get(place.hash32, place.storageKey);
-    if (cached !== undefined) return use(nonEmpty(cached), undefined);
-    return after(this.#load(place, access), (row) => {
-      if (row !== undefined || access === 'read') {
-        this.#cache.put(place.hash32, place.storageKey, row ?? emptyBytes);
-      }
-      return use(row, undefined);
+    let waitFor: Pending | undefined;
+    const seen = this.#rows.use(place, 'read', (row, pending) => {
+      waitFor = pending;
+      return look(row);
+    });
+    if (!isLater(seen) && waitFor === undefined) return seen;
+    return after(seen, (value) => {
+      if (waitFor === undefined) return value;
+      // A row that was never committed has never been: what is there now counts.
+      return waitFor.done.then(
+        () => value,
+        () => this.#read(place, look),
+      );
     });
   }
 
-  #load(place: Place, access: Access): Later<Buffer | undefined> {
-    if (access !== 'overwrite') return this.#store.get(place.storageKey);
-    try {
-      const row = this.#store.get(place.storageKey);
-      return isLater(row) ? row.then((found) => found, noneIfCorrupt) : row;
-    } catch (error) {
-      return noneIfCorrupt(error);
-    }
-  }
-
-  #decide<T>(
-    place: Place,
-    row: Buffer | undefined,
-    decide: (current: Current) => Decision<T>,
-  ): { done: Deferred<void> | undefined; result: T } {
-    const before = row === undefined ? absent : this.#storedOf(place, row);
+  #currentOf(place: Place, row: Buffer | undefined): CurrentRow {
     const nowMs = this.#system.clock.wallMs();
-    let { mine } = before;
-    const decision = decide({
-      record: before.record,
+    return new CurrentRow(row, {
+      flushStamp: this.#flushed.of(place.db),
       nowMs,
-      issue: (context) => {
-        const stamp = this.#clock.tick(nowMs);
-        const choice = this.actors.choose(mine, before.record, context, stamp);
-        mine = choice.mine;
-        return { actor: choice.actor, stamp };
-      },
+      actors: this.actors,
+      tick: () => this.#clock.tick(nowMs),
     });
-    if (decision.record === undefined) {
-      return { done: this.#overlay.get(place.id)?.done, result: decision.result };
-    }
-    const next = { ...standingOf(decision.record, nowMs), mine, record: decision.record };
-    return { done: this.#write(place, row, before, next), result: decision.result };
   }
 
   /** Hands the change to the storage: the row, its agenda rows, its tallies. */
-  #write(
-    place: Place,
-    previous: Buffer | undefined,
-    before: StoredRecord,
-    next: StoredRecord | undefined,
-  ): Deferred<void> {
+  #write(place: Place, previous: Buffer | undefined, next: StoredRecord | undefined): Pending {
     const { storageKey } = place;
+    const { crc32 } = this.#system.hashes;
     const row =
       next === undefined
-        ? emptyBytes
+        ? undefined
         : sealRow(
             storageKey,
             storedBytes(next),
             (target, offset) => writeStored(target, offset, next),
-            this.#system.hashes.crc32,
+            crc32,
           );
-    const changes: Change[] = [
-      {
-        key: storageKey,
-        row: next === undefined ? undefined : row,
-        previous: previous === undefined ? undefined : own(previous),
-      },
-    ];
-    const oldAgenda = agendaOf(before);
-    const newAgenda = next === undefined ? undefined : agendaOf(next);
-    if (oldAgenda !== undefined) {
-      const key = agendaKey(oldAgenda, before.agendaAtMs, storageKey);
-      changes.push({ key, row: undefined, previous: undefined });
-    }
-    if (newAgenda !== undefined && next !== undefined) {
-      const key = agendaKey(newAgenda, next.agendaAtMs, storageKey);
-      changes.push({ key, row: emptyBytes, previous: undefined });
-    }
-    const counted = previous === undefined ? undefined : this.#countedAs(place, previous, before);
-    const done = this.#store.write(changes, tallyChanges(place.db, counted, next?.standing));
-    const pending = { row, done };
-    this.#overlay.set(place.id, pending);
-    done.listen(
-      () => {
-        if (this.#overlay.get(place.id) === pending) this.#overlay.delete(place.id);
-        this.#cache.put(place.hash32, storageKey, row);
-      },
-      () => {},
-    );
-    return done;
+    const changes: Change[] = [{ key: storageKey, row, previous }];
+    const before = previous && readStanding(previous, bodyStart);
+    addAgenda(changes, storageKey, before, undefined);
+    addAgenda(changes, storageKey, next, emptyBytes);
+    const counted = previous && this.#countedAs(place, previous);
+    const tallies = tallyChanges(place.db, counted, next?.standing);
+    return this.#rows.write(place, row ?? emptyBytes, changes, tallies);
   }
 
   /** What the tallies hold for a stored row: a flushed one counts no more. */
-  #countedAs(place: Place, row: Buffer, { standing }: Bookkeeping): Standing | undefined {
-    return countedAs(row, standing, this.#flushed.of(place.db), this.#winner);
-  }
-
-  #storedOf(place: Place, row: Buffer): StoredRecord {
-    const stored = readStored(row, bodyStart, bodyEnd(row));
-    const record = withoutFlushed(stored.record, this.#flushed.of(place.db));
-    return record === stored.record ? stored : { ...stored, record };
+  #countedAs(place: Place, row: Buffer): Standing | undefined {
+    return countedAs(row, this.#flushed.of(place.db), this.#winner);
   }
 
   #peek(place: Place, row: Buffer): WinnerView | undefined {
@@ -355,29 +260,40 @@ export class Replica {
   }
 }
 
+function resultOf<T>({ pending, result }: Step<T>): Later<T> {
+  if (pending === undefined) return result;
+  const answer = new Deferred<T>();
+  pending.done.listen(
+    () => answer.settle(result),
+    (error) => answer.fail(error),
+  );
+  return answer;
+}
+
+function addAgenda(
+  changes: Change[],
+  storageKey: Buffer,
+  kept: Pick<Bookkeeping, 'standing' | 'agendaAtMs'> | undefined,
+  row: Buffer | undefined,
+): void {
+  const agenda = kept && agendaOf(kept);
+  if (kept === undefined || agenda === undefined) return;
+  changes.push({ key: agendaKey(agenda, kept.agendaAtMs, storageKey), row, previous: undefined });
+}
+
 /** The agenda row that goes with a row's bookkeeping. */
-export function agendaOf({ standing, agendaAtMs }: Bookkeeping): Agenda | undefined {
+export function agendaOf({
+  standing,
+  agendaAtMs,
+}: Pick<Bookkeeping, 'standing' | 'agendaAtMs'>): Agenda | undefined {
   if (agendaAtMs === 0) return undefined;
   return standing === 'expired' || standing === 'deleted' ? standing : 'expires';
 }
 
 /** How a stored row counts once `flushStamp` is in force. */
-export function countedAs(
-  row: Buffer,
-  standing: Standing,
-  flushStamp: Stamp,
-  view: WinnerView,
-): Standing | undefined {
+export function countedAs(row: Buffer, flushStamp: Stamp, view: WinnerView): Standing | undefined {
+  const { standing } = readStanding(row, bodyStart);
   if (flushStamp === 0 || standing === 'deleted' || standing === 'expired') return standing;
   const { order } = peekWinner(row, recordStart(row, bodyStart), view);
   return order > flushStamp ? standing : undefined;
-}
-
-function noneIfCorrupt(error: unknown): undefined {
-  if (!(error instanceof StoreError && error.code === 'corrupt')) throw error;
-  return undefined;
-}
-
-function nonEmpty(row: Buffer): Buffer | undefined {
-  return row.length === 0 ? undefined : row;
 }

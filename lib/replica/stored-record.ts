@@ -61,13 +61,25 @@ export function writeStored(target: Buffer, offset: number, stored: StoredRecord
 /** Values of the record are views of `body`. */
 export function readStored(body: Buffer, start: number, end: number): StoredRecord {
   const { standing, agendaAtMs } = readStanding(body, start);
+  return {
+    standing,
+    agendaAtMs,
+    mine: readMine(body, start),
+    record: readRecord(body, start, end),
+  };
+}
+
+export function readRecord(body: Buffer, start: number, end: number): Record {
+  return decodeRecord(body, recordStart(body, start), end);
+}
+
+export function readMine(body: Buffer, start: number): Mine {
   const actors: number[] = [];
   const recordAt = recordStart(body, start);
   for (let at = start + headBytes; at < recordAt; at += actorBytes) {
     actors.push(body.readUIntBE(at, actorBytes));
   }
-  const mine = { epoch: body.readUIntBE(start + epochAt, 6), actors };
-  return { standing, agendaAtMs, mine, record: decodeRecord(body, recordAt, end) };
+  return { epoch: body.readUIntBE(start + epochAt, 6), actors };
 }
 
 export function readStanding(
@@ -84,22 +96,22 @@ export function recordStart(body: Buffer, start: number): number {
   return start + headBytes + (body[start + actorCountAt] ?? 0) * actorBytes;
 }
 
+const live = { standing: 'live', agendaAtMs: 0 } as const;
+
 /** How a record counts at `nowMs`, and when to look at it again. */
 export function standingOf(
   record: Record,
   nowMs: number,
 ): Pick<Bookkeeping, 'standing' | 'agendaAtMs'> {
   const first = winner(record.siblings);
-  if (first?.kind === siblingKind.value && first.expireAtMs === 0) {
-    return { standing: 'live', agendaAtMs: 0 };
+  if (first?.kind === siblingKind.value) {
+    if (first.expireAtMs === 0) return live;
+    if (first.expireAtMs > nowMs) return { standing: 'expiring', agendaAtMs: first.expireAtMs };
   }
-  if (first?.kind === siblingKind.value && first.expireAtMs > nowMs) {
-    return { standing: 'expiring', agendaAtMs: first.expireAtMs };
-  }
-  const live = liveSiblings(record, nowMs);
-  if (live.length > 0) {
-    const forEver = live.some((sibling) => sibling.expireAtMs === 0);
-    const lastAtMs = Math.max(...live.map((sibling) => sibling.expireAtMs));
+  const alive = liveSiblings(record, nowMs);
+  if (alive.length > 0) {
+    const forEver = alive.some((sibling) => sibling.expireAtMs === 0);
+    const lastAtMs = Math.max(...alive.map((sibling) => sibling.expireAtMs));
     return { standing: 'shadowed', agendaAtMs: forEver ? 0 : lastAtMs };
   }
   const values = record.siblings.filter((sibling) => sibling.kind === siblingKind.value);

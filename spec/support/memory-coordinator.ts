@@ -130,8 +130,10 @@ export class MemoryCoordinator implements Coordinator {
 
   #current(db: number, key: Buffer) {
     const nowMs = this.#wallMs();
+    const record = this.#record(db, key);
     return {
-      record: this.#record(db, key),
+      record,
+      vv: record.vv,
       nowMs,
       // An actor for each write: a context then covers exactly what its client has seen.
       issue: () => {

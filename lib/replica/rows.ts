@@ -1,0 +1,106 @@
+/**
+ * The newest row of a key, wherever it is: in the overlay, in the cache, or in the storage; and the
+ * way for a new one to become it. Whoever uses a row does so in the key's order, in one turn.
+ */
+import { emptyBytes } from '../base/bytes.ts';
+import { StoreError } from '../base/errors.ts';
+import { after, isLater, type Later } from '../base/later.ts';
+import type { Change, TallyChange } from '../storage/batch-row.ts';
+import type { Store } from '../storage/store.ts';
+import { KeyQueue } from './key-queue.ts';
+import { Overlay, Pending } from './overlay.ts';
+import type { Place } from './place.ts';
+import { RecordCache } from './record-cache.ts';
+
+/** read: remembers that there is nothing; overwrite: a corrupt row counts as nothing. */
+export type Access = 'read' | 'change' | 'overwrite';
+
+/** The row is a view of this turn. `pending`: it is not committed yet. */
+export type Use<T> = (row: Buffer | undefined, pending: Pending | undefined) => T;
+
+export class Rows {
+  readonly #store: Store;
+  readonly #cache: RecordCache;
+  readonly #queue = new KeyQueue();
+  readonly #overlay = new Overlay();
+
+  constructor(store: Store, cacheBytes: number) {
+    this.#store = store;
+    this.#cache = new RecordCache(cacheBytes);
+  }
+
+  get cacheBytes(): number {
+    return this.#cache.bytes;
+  }
+
+  /** Calls back once no step waits for the disk to read its row. */
+  onIdle(run: () => void): void {
+    this.#queue.onIdle(run);
+  }
+
+  /** Runs `use` with the newest row, now or in its turn, and never twice. */
+  use<T>(place: Place, access: Access, use: Use<T>): Later<T> {
+    if (!this.#queue.idle) {
+      return this.#queue.run(place.id, () => this.#fetch(place, access, use));
+    }
+    const fetched = this.#fetch(place, access, use);
+    return isLater(fetched) ? this.#queue.run(place.id, () => fetched) : fetched;
+  }
+
+  /** Makes `row` (empty: none) the newest of its key, with all that changes in the same batch. */
+  write(
+    place: Place,
+    row: Buffer,
+    changes: readonly Change[],
+    tallies: readonly TallyChange[],
+  ): Pending {
+    const pending = new Pending(place, row, this.#committed);
+    this.#overlay.add(pending);
+    this.#store.writeFor(pending, changes, tallies);
+    return pending;
+  }
+
+  /** Nothing of what is pending has ever been. */
+  takeBack(): void {
+    this.#overlay.clear();
+  }
+
+  readonly #committed = (pending: Pending): void => {
+    this.#overlay.remove(pending);
+    this.#cache.put(pending.place.hash32, pending.place.storageKey, pending.row);
+  };
+
+  #fetch<T>(place: Place, access: Access, use: Use<T>): Later<T> {
+    if (!this.#overlay.isEmpty) {
+      const pending = this.#overlay.get(place);
+      if (pending !== undefined) return use(nonEmpty(pending.row), pending);
+    }
+    const cached = this.#cache.get(place.hash32, place.storageKey);
+    if (cached !== undefined) return use(nonEmpty(cached), undefined);
+    return after(this.#load(place, access), (row) => {
+      if (row !== undefined || access === 'read') {
+        this.#cache.put(place.hash32, place.storageKey, row ?? emptyBytes);
+      }
+      return use(row, undefined);
+    });
+  }
+
+  #load(place: Place, access: Access): Later<Buffer | undefined> {
+    if (access !== 'overwrite') return this.#store.get(place.storageKey);
+    try {
+      const row = this.#store.get(place.storageKey);
+      return isLater(row) ? row.then((found) => found, noneIfCorrupt) : row;
+    } catch (error) {
+      return noneIfCorrupt(error);
+    }
+  }
+}
+
+function noneIfCorrupt(error: unknown): undefined {
+  if (!(error instanceof StoreError && error.code === 'corrupt')) throw error;
+  return undefined;
+}
+
+function nonEmpty(row: Buffer): Buffer | undefined {
+  return row.length === 0 ? undefined : row;
+}
