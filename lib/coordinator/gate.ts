@@ -10,6 +10,10 @@ export class Gate {
   #held = false;
   readonly #waiting = new Fifo<() => void>();
 
+  get isOpen(): boolean {
+    return !this.#held;
+  }
+
   /** Begins `operation` now, or once nobody holds the gate. */
   pass<T>(operation: () => Later<T>): Later<T> {
     if (!this.#held) return operation();

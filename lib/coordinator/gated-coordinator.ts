@@ -3,9 +3,11 @@
  * else wait at the gate. It holds the gate until its operations have read and decided, which takes
  * one turn when their records are in memory, and until the replica has read them when they are not.
  */
+import { own } from '../base/bytes.ts';
 import { Deferred, type Later } from '../base/later.ts';
 import type { Record, VersionVector } from '../causal/record.ts';
 import type { Update, Visible } from '../updates/update.ts';
+import { ownRequest, ownUpdate } from './borrowed.ts';
 import type {
   Coordinator,
   DatabaseCounts,
@@ -47,19 +49,29 @@ export class GatedCoordinator implements Coordinator {
   }
 
   read(db: number, key: Buffer, options?: ReadOptions): Later<Visible | undefined> {
-    return this.#gate.pass(() => this.#inside.read(db, key, options));
+    if (this.#gate.isOpen) return this.#inside.read(db, key, options);
+    const kept = own(key);
+    return this.#gate.pass(() => this.#inside.read(db, kept, options));
   }
 
   readRecord(db: number, key: Buffer, options?: ReadOptions): Later<Record | undefined> {
-    return this.#gate.pass(() => this.#inside.readRecord(db, key, options));
+    if (this.#gate.isOpen) return this.#inside.readRecord(db, key, options);
+    const kept = own(key);
+    return this.#gate.pass(() => this.#inside.readRecord(db, kept, options));
   }
 
   update(db: number, key: Buffer, update: Update, options?: WriteOptions): Later<UpdateResult> {
-    return this.#gate.pass(() => this.#inside.update(db, key, update, options));
+    if (this.#gate.isOpen) return this.#inside.update(db, key, update, options);
+    const kept = own(key);
+    const change = ownUpdate(update);
+    return this.#gate.pass(() => this.#inside.update(db, kept, change, options));
   }
 
   put(db: number, key: Buffer, request: PutRequest): Later<VersionVector> {
-    return this.#gate.pass(() => this.#inside.put(db, key, request));
+    if (this.#gate.isOpen) return this.#inside.put(db, key, request);
+    const kept = own(key);
+    const asked = ownRequest(request);
+    return this.#gate.pass(() => this.#inside.put(db, kept, asked));
   }
 
   scan(db: number, cursor: bigint, count: number): Later<Page> {

@@ -11,6 +11,7 @@ import type { Scanner } from '../replica/scanner.ts';
 import { tallyExpiring, tallyLive } from '../replica/tallies.ts';
 import { partitionOf } from '../ring/slots.ts';
 import type { Update, Visible } from '../updates/update.ts';
+import { ownRequest, ownUpdate } from './borrowed.ts';
 import type {
   Coordinator,
   DatabaseCounts,
@@ -74,18 +75,31 @@ export class LocalCoordinator implements Coordinator {
   update(db: number, key: Buffer, update: Update, options?: WriteOptions): Later<UpdateResult> {
     this.#counts.writes += 1;
     const limits = this.#options.limits();
-    return this.#replica.mutate(
+    let change = update;
+    let decided = false;
+    const answer = this.#replica.mutate(
       this.#locator.locate(db, key),
-      (current) => decideUpdate(current, update, limits, options?.context),
+      (current) => {
+        decided = true;
+        return decideUpdate(current, change, limits, options?.context);
+      },
       readsNothing(update) ? 'overwrite' : 'change',
     );
+    if (!decided) change = ownUpdate(update);
+    return answer;
   }
 
   put(db: number, key: Buffer, request: PutRequest): Later<VersionVector> {
     this.#counts.writes += 1;
-    return this.#replica.mutate(this.#locator.locate(db, key), (current) =>
-      decidePut(current, request, this.#options.limits().siblingLimit),
-    );
+    const { siblingLimit } = this.#options.limits();
+    let asked = request;
+    let decided = false;
+    const answer = this.#replica.mutate(this.#locator.locate(db, key), (current) => {
+      decided = true;
+      return decidePut(current, asked, siblingLimit);
+    });
+    if (!decided) asked = ownRequest(request);
+    return answer;
   }
 
   exclusive<T>(

@@ -2,10 +2,11 @@
  * The real node (`createNode`) over a simulated disk and virtual time: started, crashed and started
  * again on the same disk, spoken to as a client would.
  */
-import { Deferred, isLater } from '../../lib/base/later.ts';
+import { Deferred, isLater, type Later } from '../../lib/base/later.ts';
 import { Session } from '../../lib/commands/session.ts';
 import { Config } from '../../lib/config.ts';
 import { createNode, type Node } from '../../lib/node.ts';
+import type { Reply } from '../../lib/protocol/reply.ts';
 import { realSystem } from '../../lib/runtime/system.ts';
 import { plain, processView } from '../support/fake-ports.ts';
 import { SimStorage } from './sim-storage.ts';
@@ -83,10 +84,15 @@ export class SimNode {
   begin(session: Session, ...words: readonly Word[]): Deferred<unknown> {
     const args = words.map((word) => (Buffer.isBuffer(word) ? word : Buffer.from(String(word))));
     const answer = new Deferred<unknown>();
-    const reply = this.#running.dispatch.execute(session, args);
+    const reply = this.execute(session, args);
     if (isLater(reply)) reply.then((value) => answer.settle(plain(value)));
     else answer.settle(plain(reply));
     return answer;
+  }
+
+  /** One request as the server hands it over: the bytes are borrowed. */
+  execute(session: Session, args: readonly Buffer[]): Later<Reply> {
+    return this.#running.dispatch.execute(session, args);
   }
 
   /** One command on a connection of its own, answered as plain data. */
