@@ -15,6 +15,7 @@ import { dynamoFields, persistenceFields } from './dynamo-info.ts';
 import { checkAgainst, establishIdentity, type Identity } from './membership/founding.ts';
 import { census } from './replica/census.ts';
 import { FlushStamps, flushMetaName, reclaimedMetaName } from './replica/flush-stamps.ts';
+import { KeyFilter } from './replica/key-filter.ts';
 import { Locator } from './replica/place.ts';
 import { Replica } from './replica/replica.ts';
 import { Scanner } from './replica/scanner.ts';
@@ -48,11 +49,12 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
   const { system, storage } = doors;
 
   const clock = new StampClock(0);
+  const filter = new KeyFilter();
   let takeBack = (): void => {};
   const store = new Store(storage, system, {
     appendfsync: appendfsyncOf(config),
     lastStamp: () => clock.last,
-    census,
+    census: (snapshot) => census(snapshot, filter),
     onFence: () => takeBack(),
   });
   const report = await store.open();
@@ -62,7 +64,7 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
   const nodeName = config.text('node-name') || identity.nodeId.toString('hex', 0, 4);
 
   const cacheBytes = config.number('cache-bytes');
-  const replica = new Replica(store, system, clock, { databases, cacheBytes });
+  const replica = new Replica(store, system, clock, { databases, cacheBytes, filter });
   replica.restoreFlushed(await flushStamps(store, flushMetaName, databases));
   takeBack = () => replica.takeBack();
   const scanner = new Scanner(replica, store, system);
@@ -103,7 +105,9 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
   config.onChange('appendfsync', () => store.setAppendfsync(appendfsyncOf(config)));
   store.verified.listen(
     ({ sound }) => {
-      if (sound && report.marker !== undefined) replica.actors.trust(report.marker.epoch);
+      if (!sound) return;
+      filter.markComplete();
+      if (report.marker !== undefined) replica.actors.trust(report.marker.epoch);
     },
     () => {},
   );

@@ -4,7 +4,7 @@
  * facts of `command-facts.ts`; the shapes are Redis 7's.
  */
 import { RedisError, syntaxError } from '../base/errors.ts';
-import { MapReply, nullArray, type Reply, SetReply, SimpleString } from '../protocol/reply.ts';
+import { MapReply, type Reply, SetReply, SimpleString } from '../protocol/reply.ts';
 import { isWord } from './arguments.ts';
 import type { Call, Command, CommandGroup, KeyPositions } from './command.ts';
 import { commandTips, complexities, groupCategories, keyAccess } from './command-facts.ts';
@@ -43,6 +43,22 @@ const categoryOfGroup: { readonly [group in CommandGroup]?: string } = {
   transactions: 'transaction',
 };
 
+/** Redis lists them in this order. */
+const categoryOrder = [
+  'keyspace',
+  'read',
+  'write',
+  'string',
+  'bitmap',
+  'admin',
+  'fast',
+  'slow',
+  'blocking',
+  'dangerous',
+  'connection',
+  'transaction',
+];
+
 /** Redis' ACL categories: some follow from the flags, one from the group. */
 function categoriesOf({ row, fullName }: CommandEntry): readonly string[] {
   const { flags } = row;
@@ -52,7 +68,8 @@ function categoriesOf({ row, fullName }: CommandEntry): readonly string[] {
   if (flags.includes('readonly')) found.add('read');
   if (flags.includes('admin')) found.add('admin').add('dangerous');
   if (flags.includes('blocking')) found.add('blocking');
-  return [...found.add(flags.includes('fast') ? 'fast' : 'slow')];
+  found.add(flags.includes('fast') ? 'fast' : 'slow');
+  return categoryOrder.filter((category) => found.has(category));
 }
 
 function keySpecs({ row, fullName }: CommandEntry, keys: KeyPositions): readonly Reply[] {
@@ -119,7 +136,7 @@ function info({ commands }: Call, args: readonly Buffer[]): Reply {
   if (args.length === 2) return commands.entries.map(infoOf);
   return args.slice(2).map((name) => {
     const entry = commands.named(name.toString());
-    return entry === undefined ? nullArray : infoOf(entry);
+    return entry === undefined ? null : infoOf(entry);
   });
 }
 

@@ -17,7 +17,7 @@ const noPasswordConfigured =
   'ERR AUTH <password> called without any password configured for the default user. ' +
   'Are you sure your configuration is correct?';
 const helloNeedsAuth =
-  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> ' +
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO ' +
   'AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol ' +
   'version at the same time';
 

@@ -24,6 +24,7 @@ import type { Ports } from './ports.ts';
 import type { QueuedCommand, Session } from './session.ts';
 import { Statistics } from './statistics.ts';
 import { commandTable } from './table.ts';
+import { leaveTransaction } from './transactions.ts';
 
 /** These run although a transaction is open. */
 const neverQueued = new Set(['multi', 'exec', 'discard', 'watch', 'quit', 'reset']);
@@ -79,7 +80,7 @@ export class Dispatcher implements Dispatch {
   }
 
   #refuse(session: Session, entry: CommandEntry | undefined, text = ''): ErrorReply {
-    const reply = new ErrorReply(text);
+    const reply = new ErrorReply(entry?.fullName === 'exec' ? aborted(session, text) : text);
     session.lastCommandAtMs = this.#ports.system.clock.monotonicMs();
     session.queueFailed = session.queue !== undefined;
     this.statistics.answeredError(reply);
@@ -125,6 +126,12 @@ function refusalOf(
   if (!session.authenticated && !entry.withoutAuth) return noAuth;
   if (session.queue !== undefined && entry.notInMulti) return notInMulti;
   return undefined;
+}
+
+/** An EXEC that is refused ends its transaction all the same. */
+function aborted(session: Session, refusal: string): string {
+  leaveTransaction(session);
+  return `EXECABORT Transaction discarded because of: ${refusal.replace(/^ERR /, '')}`;
 }
 
 function mayWrite(session: Session, entry: CommandEntry): boolean {

@@ -3,24 +3,28 @@
  * data row of one snapshot adds, under the flush stamps of that same snapshot.
  */
 import { newWinnerView } from '../causal/record-codec.ts';
-import { metaKey } from '../storage/keys.ts';
+import { metaKey, parseDataKey } from '../storage/keys.ts';
 import { bodyEnd, bodyStart } from '../storage/row.ts';
 import type { Snapshot } from '../storage/storage.ts';
 import { FlushStamps, flushMetaName } from './flush-stamps.ts';
-import { placeOfStorageKey } from './place.ts';
+import type { KeyFilter } from './key-filter.ts';
 import { countedAs } from './replica.ts';
 import { tallied } from './tallies.ts';
 
+/** Along the way it tells `filter` of every key, unless that knows them all. */
 export async function census(
   snapshot: Snapshot,
+  filter: KeyFilter,
 ): Promise<(key: Buffer, row: Buffer) => readonly number[]> {
   const stored = await snapshot.get(metaKey(flushMetaName));
   const stamps = FlushStamps.decode(
     stored === undefined ? Buffer.alloc(0) : stored.subarray(bodyStart, bodyEnd(stored)),
   );
   const view = newWinnerView();
+  const addKeys = !filter.complete;
   return (key, row) => {
-    const { db } = placeOfStorageKey(key);
-    return tallied(db, countedAs(row, stamps.of(db), view));
+    const place = parseDataKey(key);
+    if (addKeys) filter.add(place);
+    return tallied(place.db, countedAs(row, stamps.of(place.db), view));
   };
 }

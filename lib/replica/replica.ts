@@ -22,6 +22,7 @@ import type { Visible } from '../updates/update.ts';
 import { ActorRule } from './actor-rule.ts';
 import { type Current, CurrentRow } from './current.ts';
 import { FlushStamps, flushMetaName } from './flush-stamps.ts';
+import type { KeyFilter } from './key-filter.ts';
 import type { Pending } from './overlay.ts';
 import type { Place } from './place.ts';
 import { Rows } from './rows.ts';
@@ -42,6 +43,7 @@ import { tallyChanges, tallyExpiring, tallyLive } from './tallies.ts';
 export interface ReplicaOptions {
   readonly databases: number;
   readonly cacheBytes: number;
+  readonly filter: KeyFilter;
 }
 
 export interface Decision<T> {
@@ -74,7 +76,7 @@ export class Replica {
     this.#store = store;
     this.#system = system;
     this.#clock = clock;
-    this.#rows = new Rows(store, options.cacheBytes);
+    this.#rows = new Rows(store, options.filter, options.cacheBytes);
     this.actors = new ActorRule(system.random);
     this.#flushed = FlushStamps.none(options.databases);
     this.#flushedDurably = this.#flushed;
@@ -231,7 +233,7 @@ export class Replica {
     addAgenda(changes, storageKey, next, emptyBytes);
     const counted = previous && this.#countedAs(place, previous);
     const tallies = tallyChanges(place.db, counted, next?.standing);
-    return this.#rows.write(place, row ?? emptyBytes, changes, tallies);
+    return this.#rows.write(place, row ?? emptyBytes, previous === undefined, changes, tallies);
   }
 
   /** What the tallies hold for a stored row: a flushed one counts no more. */

@@ -7,6 +7,7 @@ import { StoreError } from '../base/errors.ts';
 import { after, isLater, type Later } from '../base/later.ts';
 import type { Change, TallyChange } from '../storage/batch-row.ts';
 import type { Store } from '../storage/store.ts';
+import type { KeyFilter } from './key-filter.ts';
 import { KeyQueue } from './key-queue.ts';
 import { Overlay, Pending } from './overlay.ts';
 import type { Place } from './place.ts';
@@ -23,9 +24,11 @@ export class Rows {
   readonly #cache: RecordCache;
   readonly #queue = new KeyQueue();
   readonly #overlay = new Overlay();
+  readonly #filter: KeyFilter;
 
-  constructor(store: Store, cacheBytes: number) {
+  constructor(store: Store, filter: KeyFilter, cacheBytes: number) {
     this.#store = store;
+    this.#filter = filter;
     this.#cache = new RecordCache(cacheBytes);
   }
 
@@ -47,15 +50,20 @@ export class Rows {
     return isLater(fetched) ? this.#queue.run(place.id, () => fetched) : fetched;
   }
 
-  /** Makes `row` (empty: none) the newest of its key, with all that changes in the same batch. */
+  /**
+   * Makes `row` (empty: none) the newest of its key, with all that changes in the same batch.
+   * `isNew`: the key had no row.
+   */
   write(
     place: Place,
     row: Buffer,
+    isNew: boolean,
     changes: readonly Change[],
     tallies: readonly TallyChange[],
   ): Pending {
     const pending = new Pending(place, row, this.#committed);
     this.#overlay.add(pending);
+    if (isNew) this.#filter.add(place);
     this.#store.writeFor(pending, changes, tallies);
     return pending;
   }
@@ -77,6 +85,7 @@ export class Rows {
     }
     const cached = this.#cache.get(place.hash32, place.storageKey);
     if (cached !== undefined) return use(nonEmpty(cached), undefined);
+    if (!this.#filter.mayHold(place)) return use(undefined, undefined);
     return after(this.#load(place, access), (row) => {
       if (row !== undefined || access === 'read') {
         this.#cache.put(place.hash32, place.storageKey, row ?? emptyBytes);

@@ -34,7 +34,7 @@ export interface BatchRow {
 }
 
 export interface Change extends RowChange {
-  /** Of data and hints: the sealed row that this one replaces, in the order of writing. Borrowed. */
+  /** Data and hints: the sealed row that this one replaces, in the order of writing. Borrowed. */
   readonly previous: Buffer | undefined;
 }
 

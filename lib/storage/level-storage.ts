@@ -6,7 +6,7 @@
  * - LevelDB maps whole tables into memory and counts no byte of it: its block cache stays unused
  *   for mapped, uncompressed tables, and resident memory grows to `maxOpenFiles * maxFileSize`.
  *   Their product is the budget: with 1 M records (190 MB) read at random and scanned, 64 MB stay
- *   resident against 175 MB with LevelDB's defaults, at 30 us a read against 9.
+ *   resident against 175 MB with LevelDB's defaults, at some 40 us a read against 10.
  * - LevelDB closes a full log without syncing it. A synced batch in the next log would then be
  *   durable while unsynced ones before it are not; `batch` syncs the older logs itself.
  * - A read is a call of 3 us while the data is in memory, and an asynchronous one costs three times

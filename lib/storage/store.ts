@@ -287,6 +287,7 @@ export class Store {
 
   #beginWork(check: OpenCheck): void {
     this.#phase = 'open';
+    this.sizeBytes();
     this.#commit.resume(check.row);
     this.#check.begin(check, (verdict) => this.verified.settle(verdict));
   }
