@@ -45,8 +45,8 @@ describe('COMMAND INFO', () => {
     });
   }
 
-  it('answers a null array for what it does not know', () => {
-    expect(frame.now(session, 'command info nothing get|x')).to.deep.equal(['*nil', '*nil']);
+  it('answers null for what it does not know', () => {
+    expect(frame.now(session, 'command info nothing get|x')).to.deep.equal([null, null]);
   });
 
   it('puts subcommands into their parent, with full names', () => {

@@ -11,12 +11,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const entry =
-  process.env['REDYNAMO_ENTRY'] ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const startTimeoutMs = 15_000;
 const alive = new Set<ChildProcess>();
+const directories = new Set<string>();
 process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
 });
 
 /** How a process ended; a signal that ended it stands in place of the exit code. */
@@ -51,7 +52,7 @@ export class Child {
     });
   }
 
-  /** Resolves with the match when the output contains it; rejects if the process ends before. */
+  /** Resolves with the match when the output contains it; kills the process when it takes too long. */
   said(pattern: RegExp, timeoutMs = startTimeoutMs): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
@@ -62,6 +63,7 @@ export class Child {
       };
       const fail = (reason: string): void => {
         settle();
+        this.process.kill('SIGKILL');
         reject(new Error(`${reason} before it said ${pattern}\n${this.stdout}${this.stderr}`));
       };
       const timer = setTimeout(() => fail('the time was up'), timeoutMs);
@@ -101,8 +103,11 @@ export function runRedynamo(...args: readonly string[]): Promise<Exit> {
   return run(process.execPath, [entry, ...args]);
 }
 
+/** Gone when the test process ends. */
 export function temporaryDirectory(): string {
-  return mkdtempSync(join(tmpdir(), 'redynamo-spec-'));
+  const directory = mkdtempSync(join(tmpdir(), 'redynamo-spec-'));
+  directories.add(directory);
+  return directory;
 }
 
 /** The built server. `dir` outlives restarts and kills, and goes with `remove`. */
@@ -112,13 +117,19 @@ export class ServerProcess {
   #port: number;
   #args: readonly string[];
 
-  static async start(...args: readonly string[]): Promise<ServerProcess> {
-    return ServerProcess.startIn(temporaryDirectory(), ...args);
+  static start(...args: readonly string[]): Promise<ServerProcess> {
+    return ServerProcess.#launch('', args);
   }
 
-  static async startIn(dir: string, ...args: readonly string[]): Promise<ServerProcess> {
-    const { child, port } = await launch(dir, args);
-    return new ServerProcess(dir, child, port, args);
+  static startWithConf(file: string, ...args: readonly string[]): Promise<ServerProcess> {
+    return ServerProcess.#launch(file, args);
+  }
+
+  static async #launch(conf: string, args: readonly string[]): Promise<ServerProcess> {
+    const dir = temporaryDirectory();
+    const line = conf === '' ? args : [conf, ...args];
+    const { child, port } = await launch(dir, line);
+    return new ServerProcess(dir, child, port, line);
   }
 
   private constructor(dir: string, child: Child, port: number, args: readonly string[]) {
@@ -169,7 +180,7 @@ async function launch(
   args: readonly string[],
 ): Promise<{ child: Child; port: number }> {
   const base = ['--port', '0', '--bind', '127.0.0.1', '--dir', dir];
-  const child = new Child(process.execPath, [entry, ...base, ...args]);
+  const child = new Child(process.execPath, [entry, ...args, ...base]);
   const [, port] = await child.said(/"port":(\d+)[^\n]*"msg":"ready to accept connections"/);
   return { child, port: Number(port) };
 }
@@ -195,6 +206,10 @@ export class RealRedis {
     this.port = port;
     this.child = child;
     this.#dir = dir;
+  }
+
+  get pid(): number {
+    return this.child.process.pid ?? 0;
   }
 
   async remove(): Promise<void> {
