@@ -7,7 +7,7 @@
 export type Later<T> = T | PromiseLike<T>;
 
 export function isLater<T>(value: Later<T>): value is PromiseLike<T> {
-  return value instanceof Deferred || value instanceof Promise;
+  return typeof value === 'object' && (value instanceof Deferred || value instanceof Promise);
 }
 
 /**
@@ -23,14 +23,18 @@ type State = 'pending' | 'settled' | 'failed';
 /**
  * A one-shot cell. Unlike a promise it calls its listeners in the very turn in which it is settled,
  * in the order in which they came. A failure nobody listens to is dropped in silence.
+ *
+ * A listener is a cell too, with the callbacks in it: `then` costs one object and no closure.
  */
 export class Deferred<T> implements PromiseLike<T> {
   #state: State = 'pending';
-  #value: T | undefined;
-  #error: unknown;
-  #onValue: ((value: T) => void) | undefined;
-  #onError: ((error: unknown) => void) | undefined;
-  #more: Deferred<T>[] | undefined;
+  /** The value, or the error. */
+  #outcome: unknown;
+  #first: Deferred<unknown> | undefined;
+  #more: Deferred<unknown>[] | undefined;
+  /** Of a listener: what it does with the outcome of the cell it listens to. */
+  #onValue: ((value: never) => unknown) | null | undefined;
+  #onError: ((error: unknown) => unknown) | null | undefined;
 
   get pending(): boolean {
     return this.#state === 'pending';
@@ -39,34 +43,20 @@ export class Deferred<T> implements PromiseLike<T> {
   settle(value: T): void {
     if (this.#state !== 'pending') return;
     this.#state = 'settled';
-    this.#value = value;
-    this.#onValue?.(value);
-    for (const other of this.#more ?? []) other.settle(value);
-    this.#release();
+    this.#outcome = value;
+    this.#tell();
   }
 
   fail(error: unknown): void {
     if (this.#state !== 'pending') return;
     this.#state = 'failed';
-    this.#error = error;
-    this.#onError?.(error);
-    for (const other of this.#more ?? []) other.fail(error);
-    this.#release();
+    this.#outcome = error;
+    this.#tell();
   }
 
-  /** As `then` without a derived result: the cheap way to be told. The callbacks must not throw. */
+  /** As `then` where nobody waits for the callbacks. They must not throw. */
   listen(onValue: (value: T) => void, onError: (error: unknown) => void): void {
-    if (this.#state === 'settled') onValue(this.#value as T);
-    else if (this.#state === 'failed') onError(this.#error);
-    else if (this.#onValue === undefined) {
-      this.#onValue = onValue;
-      this.#onError = onError;
-    } else {
-      const other = new Deferred<T>();
-      other.listen(onValue, onError);
-      this.#more ??= [];
-      this.#more.push(other);
-    }
+    this.then(onValue, onError);
   }
 
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for.
@@ -74,42 +64,54 @@ export class Deferred<T> implements PromiseLike<T> {
     onValue?: ((value: T) => Later<U>) | null,
     onError?: ((error: unknown) => Later<E>) | null,
   ): Deferred<U | E> {
-    const result = new Deferred<U | E>();
-    this.listen(
-      (value) => {
-        if (onValue) result.#follow(() => onValue(value));
-        else result.settle(value as unknown as U);
-      },
-      (error) => {
-        if (onError) result.#follow(() => onError(error));
-        else result.fail(error);
-      },
-    );
-    return result;
+    const listener = new Deferred<U | E>();
+    listener.#onValue = onValue;
+    listener.#onError = onError;
+    if (this.#state !== 'pending') listener.#hear(this.#state, this.#outcome);
+    else if (this.#first === undefined) this.#first = listener as Deferred<unknown>;
+    else {
+      this.#more ??= [];
+      this.#more.push(listener as Deferred<unknown>);
+    }
+    return listener;
   }
 
-  #follow(step: () => Later<T>): void {
+  #tell(): void {
+    const first = this.#first;
+    const more = this.#more;
+    if (first === undefined) return;
+    this.#first = undefined;
+    this.#more = undefined;
+    first.#hear(this.#state, this.#outcome);
+    if (more !== undefined) for (const other of more) other.#hear(this.#state, this.#outcome);
+  }
+
+  #hear(state: State, outcome: unknown): void {
+    const step = (state === 'settled' ? this.#onValue : this.#onError) as
+      | ((outcome: unknown) => Later<T>)
+      | null
+      | undefined;
+    this.#onValue = undefined;
+    this.#onError = undefined;
+    if (!step) {
+      if (state === 'settled') this.settle(outcome as T);
+      else this.fail(outcome);
+      return;
+    }
     try {
-      const outcome = step();
-      if (outcome instanceof Deferred) {
-        outcome.listen(
-          (value) => this.settle(value),
-          (error) => this.fail(error),
-        );
-      } else if (outcome instanceof Promise) {
-        outcome.then(
-          (value) => this.settle(value),
-          (error: unknown) => this.fail(error),
-        );
-      } else this.settle(outcome as T);
+      this.#follow(step(outcome));
     } catch (error) {
       this.fail(error);
     }
   }
 
-  #release(): void {
-    this.#onValue = undefined;
-    this.#onError = undefined;
-    this.#more = undefined;
+  #follow(outcome: Later<T>): void {
+    if (!isLater(outcome)) this.settle(outcome);
+    else {
+      outcome.then(
+        (value) => this.settle(value),
+        (error: unknown) => this.fail(error),
+      );
+    }
   }
 }

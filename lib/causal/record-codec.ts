@@ -14,7 +14,15 @@
  * `peekWinner` finds it without building anything.
  */
 import { assert } from '../base/assert.ts';
-import { readStamp, stampBytes, varintBytes, writeStamp, writeVarint } from '../base/bytes.ts';
+import {
+  readStamp,
+  readU48,
+  stampBytes,
+  varintBytes,
+  writeStamp,
+  writeU48,
+  writeVarint,
+} from '../base/bytes.ts';
 import {
   type Dot,
   faultOf,
@@ -69,7 +77,7 @@ export function writeRecord(target: Buffer, offset: number, { vv, siblings }: Re
 export function writeDots(target: Buffer, vv: VersionVector, offset: number): number {
   let at = offset;
   for (const { actor, stamp } of vv) {
-    at = writeStamp(target, stamp, target.writeUIntBE(actor, at, actorBytes));
+    at = writeStamp(target, stamp, writeU48(target, actor, at));
   }
   return at;
 }
@@ -77,7 +85,7 @@ export function writeDots(target: Buffer, vv: VersionVector, offset: number): nu
 /** Any bits: the caller checks what it has read (`faultOf`). */
 export function readDot(source: Buffer, offset: number): Dot {
   return {
-    actor: source.readUIntBE(offset, actorBytes),
+    actor: readU48(source, offset),
     stamp: readStamp(source, offset + actorBytes),
   };
 }

@@ -2,8 +2,15 @@
  * What a decision about a key may look at, decoded as far as it looks: a plain SET needs to know
  * what the record has seen, not the values it replaces.
  */
-import { type Dot, emptyRecord, type Record, type VersionVector } from '../causal/record.ts';
+import {
+  type Dot,
+  emptyRecord,
+  type Record,
+  type Stamp,
+  type VersionVector,
+} from '../causal/record.ts';
 import { decodeVersionVector } from '../causal/record-codec.ts';
+import type { StampClock } from '../causal/stamp-clock.ts';
 import { nothingSeen } from '../causal/version-vector.ts';
 import { withoutFlushed } from '../causal/visible.ts';
 import { bodyEnd, bodyStart } from '../storage/row.ts';
@@ -21,26 +28,27 @@ export interface Current {
   issue(context: VersionVector): Dot;
 }
 
-export interface CurrentSetting {
-  readonly flushStamp: number;
-  readonly nowMs: number;
+/** Who gives out the two halves of a dot. */
+export interface Issuers {
   readonly actors: ActorRule;
-  tick(): number;
+  readonly clock: StampClock;
 }
 
 export class CurrentRow implements Current {
   readonly nowMs: number;
   readonly #row: Buffer | undefined;
-  readonly #setting: CurrentSetting;
+  readonly #flushStamp: Stamp;
+  readonly #issuers: Issuers;
   #vv: VersionVector | undefined;
   #record: Record | undefined;
   #mine: Mine | undefined;
 
   /** `row` is a sealed row, a view of this turn; undefined = nothing is stored. */
-  constructor(row: Buffer | undefined, setting: CurrentSetting) {
-    this.nowMs = setting.nowMs;
+  constructor(row: Buffer | undefined, flushStamp: Stamp, nowMs: number, issuers: Issuers) {
+    this.nowMs = nowMs;
     this.#row = row;
-    this.#setting = setting;
+    this.#flushStamp = flushStamp;
+    this.#issuers = issuers;
   }
 
   get vv(): VersionVector {
@@ -60,8 +68,9 @@ export class CurrentRow implements Current {
   }
 
   issue(context: VersionVector): Dot {
-    const stamp = this.#setting.tick();
-    const choice = this.#setting.actors.choose(this.mine, this, context, stamp);
+    const { actors, clock } = this.#issuers;
+    const stamp = clock.tick(this.nowMs);
+    const choice = actors.choose(this.mine, this, context, stamp);
     this.#mine = choice.mine;
     return { actor: choice.actor, stamp };
   }
@@ -75,7 +84,7 @@ export class CurrentRow implements Current {
     const row = this.#row;
     if (row === undefined) return emptyRecord;
     const record = readRecord(row, bodyStart, bodyEnd(row));
-    const shown = withoutFlushed(record, this.#setting.flushStamp);
+    const shown = withoutFlushed(record, this.#flushStamp);
     // One object for what has been seen, so that it can be compared by identity.
     return this.#vv === undefined ? shown : { vv: this.#vv, siblings: shown.siblings };
   }

@@ -15,10 +15,10 @@ export class Pending {
   readonly row: Buffer;
   next: Pending | undefined;
   readonly #onCommitted: (pending: Pending) => void;
-  /** Made when somebody waits. */
-  #done: Deferred<void> | undefined;
-  #state: 'pending' | 'committed' | 'failed' = 'pending';
-  #error: unknown;
+  /** Made when somebody waits; the first who does is the writer, with what to answer. */
+  #done: Deferred<unknown> | undefined;
+  #answer: unknown;
+  #outcome: 'pending' | 'committed' | { readonly error: unknown } = 'pending';
 
   constructor(place: Place, row: Buffer, onCommitted: (pending: Pending) => void) {
     this.place = place;
@@ -26,25 +26,30 @@ export class Pending {
     this.#onCommitted = onCommitted;
   }
 
-  get done(): Deferred<void> {
-    if (this.#done === undefined) {
-      this.#done = new Deferred();
-      if (this.#state === 'committed') this.#done.settle();
-      if (this.#state === 'failed') this.#done.fail(this.#error);
-    }
-    return this.#done;
+  /** Settles with `answer` once the row is committed. */
+  answer<T>(answer: T): Deferred<T> {
+    if (this.#done !== undefined) return this.#done.then(() => answer);
+    const done = new Deferred<T>();
+    this.#done = done as Deferred<unknown>;
+    this.#answer = answer;
+    this.#tell();
+    return done;
   }
 
   settle(): void {
-    this.#state = 'committed';
+    this.#outcome = 'committed';
     this.#onCommitted(this);
-    this.#done?.settle();
+    this.#tell();
   }
 
   fail(error: unknown): void {
-    this.#state = 'failed';
-    this.#error = error;
-    this.#done?.fail(error);
+    this.#outcome = { error };
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#outcome === 'committed') this.#done?.settle(this.#answer);
+    else if (this.#outcome !== 'pending') this.#done?.fail(this.#outcome.error);
   }
 }
 

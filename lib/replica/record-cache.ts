@@ -6,40 +6,51 @@
  * keyed hash of their key. A row that is replaced by one of the same length is overwritten where it
  * lies, else appended, and the old place is dead until its slab comes round. When the budget is
  * used up the oldest slab is emptied: rows that were read since they were written are carried over
- * to the newest slab once (second chance), the others are forgotten.
+ * once (second chance), the others are forgotten.
  *
- *   entry = total length u32 | hash u32 | flags u8 | key length u32 | key | row
+ *   entry = total length u32 | hash u32 | touched u32 | key length u32 | key | row
  *
- * An empty row says that the storage holds nothing under the key. Not cached at all: an entry
- * beyond a quarter of a slab. What `get` returns is a view that the next `put` may overwrite.
+ * Entries begin at multiples of 8 bytes; a place is such a multiple, counted over all slabs. An
+ * empty row says that the storage holds nothing under the key. Not cached at all: an entry beyond a
+ * quarter of a slab. What `get` returns is a view that the next `put` may overwrite.
  */
 import { assert } from '../base/assert.ts';
 
-const headerBytes = 13;
-const alignment = 8;
-const flagTouched = 1;
+const headerBytes = 16;
 const slabBytesMax = 1024 * 1024;
 const slabBytesMin = 64 * 1024;
-const firstIndexSize = 1024;
+/** The budget is at least so many slabs, so that emptying one costs little of it. */
+const slabsMin = 16;
+const firstIndexLength = 2048;
+
+/** One memory in two views: header fields as words, keys and rows as bytes. */
+interface Slab {
+  readonly bytes: Buffer;
+  readonly words: Uint32Array;
+}
 
 export class RecordCache {
-  readonly #slabBytes: number;
   readonly #bytesMax: number;
-  /** Slab by number; the ring of them in use is #oldest..#newest. */
-  readonly #slabs: Buffer[] = [];
+  readonly #slabBytes: number;
+  /** log2 of the places of a slab. */
+  readonly #slabShift: number;
+  readonly #slabs: Slab[] = [];
   /** Slab numbers, oldest first. */
   #order: number[] = [];
+  /** Bytes used of the newest slab. */
   #fill = 0;
   /**
-   * Linear probing over pairs: position of an entry in units of `alignment`, plus 1 (0 = free), and
-   * its hash beside it, so that a look costs one miss of the processor's cache.
+   * Linear probing over pairs: an entry's place plus 1 (0 = free) and its hash beside it, so that a
+   * look costs one miss of the processor's cache.
    */
-  #index = new Uint32Array(firstIndexSize * 2);
+  #index = new Uint32Array(firstIndexLength);
   #count = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
-    this.#slabBytes = Math.min(slabBytesMax, Math.max(slabBytesMin, Math.floor(bytesMax / 16)));
+    const wanted = Math.min(slabBytesMax, Math.max(slabBytesMin, bytesMax / slabsMin));
+    this.#slabShift = Math.floor(Math.log2(wanted / 8));
+    this.#slabBytes = 8 * 2 ** this.#slabShift;
   }
 
   /** Entries held, the empty ones included. */
@@ -54,99 +65,91 @@ export class RecordCache {
 
   /** The row: a view, empty if the key is known to be absent, undefined if nothing is known. */
   get(hash: number, key: Buffer): Buffer | undefined {
-    const index = this.#find(hash, key);
-    if (index < 0) return undefined;
-    const position = this.#position(index);
-    const slab = this.#slabAt(position);
-    const at = position % this.#slabBytes;
-    if (slab[at + 8] !== flagTouched) slab[at + 8] = flagTouched;
-    const start = at + headerBytes + key.length;
-    return slab.subarray(start, at + slab.readUInt32LE(at));
+    const at = this.#find(hash, key);
+    if (at < 0) return undefined;
+    const place = (this.#index[at] as number) - 1;
+    const { bytes, words } = this.#slabOf(place);
+    const word = this.#wordOf(place);
+    if (words[word + 2] === 0) words[word + 2] = 1;
+    const start = word * 4;
+    return bytes.subarray(start + headerBytes + key.length, start + (words[word] as number));
   }
 
   put(hash: number, key: Buffer, row: Buffer): void {
     const length = headerBytes + key.length + row.length;
-    const index = this.#find(hash, key);
+    const at = this.#find(hash, key);
     if (length > this.#slabBytes / 4) {
-      if (index >= 0) this.#removeAt(index);
+      if (at >= 0) this.#removeAt(at);
       return;
     }
-    if (index >= 0) {
-      const position = this.#position(index);
-      const slab = this.#slabAt(position);
-      const at = position % this.#slabBytes;
-      if (slab.readUInt32LE(at) === length) {
-        slab.set(row, at + headerBytes + key.length);
+    if (at >= 0) {
+      const place = (this.#index[at] as number) - 1;
+      const { bytes, words } = this.#slabOf(place);
+      const word = this.#wordOf(place);
+      if (words[word] === length) {
+        bytes.set(row, word * 4 + headerBytes + key.length);
         return;
       }
-      this.#removeAt(index);
+      this.#removeAt(at);
     }
-    const position = this.#reserve(length);
-    const slab = this.#slabAt(position);
-    const at = position % this.#slabBytes;
-    slab.writeUInt32LE(length, at);
-    slab.writeUInt32LE(hash, at + 4);
-    slab[at + 8] = 0;
-    slab.writeUInt32LE(key.length, at + 9);
-    slab.set(key, at + headerBytes);
-    slab.set(row, at + headerBytes + key.length);
-    this.#insert(hash, position);
+    const place = this.#reserve(length);
+    const { bytes, words } = this.#slabOf(place);
+    const word = this.#wordOf(place);
+    words[word] = length;
+    words[word + 1] = hash;
+    words[word + 2] = 0;
+    words[word + 3] = key.length;
+    bytes.set(key, word * 4 + headerBytes);
+    bytes.set(row, word * 4 + headerBytes + key.length);
+    this.#insert(hash, place);
   }
 
   remove(hash: number, key: Buffer): void {
-    const index = this.#find(hash, key);
-    if (index >= 0) this.#removeAt(index);
+    const at = this.#find(hash, key);
+    if (at >= 0) this.#removeAt(at);
   }
 
-  clear(): void {
-    this.#index.fill(0);
-    this.#count = 0;
-    this.#slabs.length = 0;
-    this.#order = [];
-    this.#fill = 0;
+  #slabOf(place: number): Slab {
+    return this.#slabs[place >>> this.#slabShift] as Slab;
   }
 
-  #position(index: number): number {
-    return ((this.#index[index] ?? 0) - 1) * alignment;
-  }
-
-  #slabAt(position: number): Buffer {
-    const slab = this.#slabs[Math.floor(position / this.#slabBytes)];
-    assert(slab !== undefined, 'an entry lies in a slab');
-    return slab;
+  #wordOf(place: number): number {
+    return (place & ((1 << this.#slabShift) - 1)) * 2;
   }
 
   /** Where in the index the pair of this key begins; -1 = nowhere. */
   #find(hash: number, key: Buffer): number {
     const mask = this.#index.length - 1;
     for (let at = (hash * 2) & mask; ; at = (at + 2) & mask) {
-      if (this.#index[at] === 0) return -1;
-      if (this.#index[at + 1] === hash && this.#holds(this.#position(at), key)) return at;
+      const held = this.#index[at] as number;
+      if (held === 0) return -1;
+      if (this.#index[at + 1] === hash && this.#holds(held - 1, key)) return at;
     }
   }
 
-  #holds(position: number, key: Buffer): boolean {
-    const slab = this.#slabAt(position);
-    const at = position % this.#slabBytes;
-    if (slab.readUInt32LE(at + 9) !== key.length) return false;
-    const start = at + headerBytes;
-    for (let offset = 0; offset < key.length; offset += 1) {
-      if (slab[start + offset] !== key[offset]) return false;
+  #holds(place: number, key: Buffer): boolean {
+    const { bytes, words } = this.#slabOf(place);
+    const word = this.#wordOf(place);
+    const { length } = key;
+    if (words[word + 3] !== length) return false;
+    const start = word * 4 + headerBytes;
+    for (let offset = 0; offset < length; offset += 1) {
+      if (bytes[start + offset] !== key[offset]) return false;
     }
     return true;
   }
 
-  #insert(hash: number, position: number): void {
+  #insert(hash: number, place: number): void {
     if ((this.#count + 1) * 4 > this.#index.length) this.#grow();
-    this.#place(hash, position / alignment + 1);
+    this.#enter(hash, place + 1);
     this.#count += 1;
   }
 
-  #place(hash: number, place: number): void {
+  #enter(hash: number, held: number): void {
     const mask = this.#index.length - 1;
     let at = (hash * 2) & mask;
     while (this.#index[at] !== 0) at = (at + 2) & mask;
-    this.#index[at] = place;
+    this.#index[at] = held;
     this.#index[at + 1] = hash;
   }
 
@@ -154,8 +157,8 @@ export class RecordCache {
     const index = this.#index;
     this.#index = new Uint32Array(index.length * 2);
     for (let at = 0; at < index.length; at += 2) {
-      const place = index[at] ?? 0;
-      if (place !== 0) this.#place(index[at + 1] ?? 0, place);
+      const held = index[at] as number;
+      if (held !== 0) this.#enter(index[at + 1] as number, held);
     }
   }
 
@@ -164,10 +167,10 @@ export class RecordCache {
     const mask = this.#index.length - 1;
     let hole = at;
     for (let next = (hole + 2) & mask; this.#index[next] !== 0; next = (next + 2) & mask) {
-      const home = ((this.#index[next + 1] ?? 0) * 2) & mask;
+      const home = ((this.#index[next + 1] as number) * 2) & mask;
       if (((next - home) & mask) >= ((next - hole) & mask)) {
-        this.#index[hole] = this.#index[next] ?? 0;
-        this.#index[hole + 1] = this.#index[next + 1] ?? 0;
+        this.#index[hole] = this.#index[next] as number;
+        this.#index[hole + 1] = this.#index[next + 1] as number;
         hole = next;
       }
     }
@@ -175,26 +178,22 @@ export class RecordCache {
     this.#count -= 1;
   }
 
-  /** Room for `length` bytes in the newest slab; the position stays good until the next call. */
+  /** Room for `length` bytes in the newest slab. */
   #reserve(length: number): number {
-    const padded = Math.ceil(length / alignment) * alignment;
-    if (this.#order.length === 0 || this.#fill + padded > this.#slabBytes) this.#turn();
-    const newest = this.#order.at(-1) ?? 0;
-    const position = newest * this.#slabBytes + this.#fill;
-    this.#fill += padded;
-    return position;
+    if (this.#order.length === 0 || this.#fill + length > this.#slabBytes) this.#turn();
+    const place = ((this.#order.at(-1) ?? 0) << this.#slabShift) + this.#fill / 8;
+    this.#fill += padded(length);
+    return place;
   }
 
   /** Begins a new slab: a fresh one while the budget lasts, else the oldest, emptied. */
   #turn(): void {
-    const newest = this.#slabs[this.#order.at(-1) ?? -1];
-    if (newest !== undefined && this.#fill + 4 <= this.#slabBytes) {
-      newest.writeUInt32LE(0, this.#fill);
-    }
+    this.#endNewest();
     const mayGrow = this.bytes + this.#slabBytes <= this.#bytesMax || this.#slabs.length < 2;
     if (mayGrow) {
+      const bytes = Buffer.allocUnsafeSlow(this.#slabBytes);
       this.#order.push(this.#slabs.length);
-      this.#slabs.push(Buffer.allocUnsafeSlow(this.#slabBytes));
+      this.#slabs.push({ bytes, words: new Uint32Array(bytes.buffer, bytes.byteOffset) });
       this.#fill = 0;
       return;
     }
@@ -205,39 +204,56 @@ export class RecordCache {
     for (const entry of kept) this.#carry(victim, entry);
   }
 
+  /** A length of 0 behind the last entry. */
+  #endNewest(): void {
+    const newest = this.#slabs[this.#order.at(-1) ?? -1];
+    if (newest !== undefined && this.#fill < this.#slabBytes) newest.words[this.#fill / 4] = 0;
+  }
+
   /** Takes the slab's entries out of the index; returns copies of those worth a second chance. */
   #evict(victim: number): Buffer[] {
     const slab = this.#slabs[victim];
     assert(slab !== undefined, 'the victim exists');
+    const { bytes, words } = slab;
     const kept: Buffer[] = [];
     let keptBytes = 0;
-    const base = victim * this.#slabBytes;
-    const mask = this.#index.length - 1;
-    for (let at = 0; at + headerBytes <= this.#slabBytes; ) {
-      const length = slab.readUInt32LE(at);
+    for (let start = 0; start < this.#slabBytes; ) {
+      const word = start / 4;
+      const length = words[word] as number;
       if (length === 0) break;
-      const place = (base + at) / alignment + 1;
-      let index = (slab.readUInt32LE(at + 4) * 2) & mask;
-      while (this.#index[index] !== 0 && this.#index[index] !== place) index = (index + 2) & mask;
-      if (this.#index[index] === place) {
-        this.#removeAt(index);
-        if (slab[at + 8] === flagTouched && keptBytes + length <= this.#slabBytes / 2) {
-          kept.push(Buffer.from(slab.subarray(at, at + length)));
-          keptBytes += length;
+      const held = (victim << this.#slabShift) + start / 8 + 1;
+      const at = this.#whereHeld(words[word + 1] as number, held);
+      if (at >= 0) {
+        this.#removeAt(at);
+        if (words[word + 2] === 1 && keptBytes + length <= this.#slabBytes / 2) {
+          kept.push(Buffer.from(bytes.subarray(start, start + length)));
+          keptBytes += padded(length);
         }
       }
-      at += Math.ceil(length / alignment) * alignment;
+      start += padded(length);
     }
     return kept;
+  }
+
+  /** -1: the entry is dead. */
+  #whereHeld(hash: number, held: number): number {
+    const mask = this.#index.length - 1;
+    let at = (hash * 2) & mask;
+    while (this.#index[at] !== 0 && this.#index[at] !== held) at = (at + 2) & mask;
+    return this.#index[at] === held ? at : -1;
   }
 
   #carry(slabNumber: number, entry: Buffer): void {
     const slab = this.#slabs[slabNumber];
     assert(slab !== undefined, 'the slab exists');
-    const at = this.#fill;
-    slab.set(entry, at);
-    slab[at + 8] = 0;
-    this.#fill += Math.ceil(entry.length / alignment) * alignment;
-    this.#insert(entry.readUInt32LE(4), slabNumber * this.#slabBytes + at);
+    slab.bytes.set(entry, this.#fill);
+    const word = this.#fill / 4;
+    slab.words[word + 2] = 0;
+    this.#insert(slab.words[word + 1] as number, (slabNumber << this.#slabShift) + this.#fill / 8);
+    this.#fill += padded(entry.length);
   }
+}
+
+function padded(length: number): number {
+  return (length + 7) & ~7;
 }

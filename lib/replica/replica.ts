@@ -7,7 +7,7 @@
  * renewed in the same turn.
  */
 import { emptyBytes, own } from '../base/bytes.ts';
-import { after, Deferred, isLater, type Later } from '../base/later.ts';
+import { after, type Deferred, isLater, type Later } from '../base/later.ts';
 import { emptyRecord, type Record, type Stamp, siblingKind } from '../causal/record.ts';
 import { newWinnerView, peekWinner, type WinnerView } from '../causal/record-codec.ts';
 import type { StampClock } from '../causal/stamp-clock.ts';
@@ -16,11 +16,11 @@ import type { System } from '../runtime/ports.ts';
 import type { Change } from '../storage/batch-row.ts';
 import { type Agenda, agendaKey } from '../storage/keys.ts';
 import { sealMeta } from '../storage/meta.ts';
-import { bodyEnd, bodyStart, sealRow } from '../storage/row.ts';
+import { bodyEnd, bodyStart, newRow, seal } from '../storage/row.ts';
 import type { Store } from '../storage/store.ts';
 import type { Visible } from '../updates/update.ts';
 import { ActorRule } from './actor-rule.ts';
-import { type Current, CurrentRow } from './current.ts';
+import { type Current, CurrentRow, type Issuers } from './current.ts';
 import { FlushStamps, flushMetaName } from './flush-stamps.ts';
 import type { KeyFilter } from './key-filter.ts';
 import type { Pending } from './overlay.ts';
@@ -67,6 +67,7 @@ export class Replica {
   readonly #rows: Rows;
   readonly #winner = newWinnerView();
   readonly actors: ActorRule;
+  readonly #issuers: Issuers;
   /** Reads that found more than one sibling, since start. */
   readsWithSiblings = 0;
   #flushed: FlushStamps;
@@ -78,6 +79,7 @@ export class Replica {
     this.#clock = clock;
     this.#rows = new Rows(store, options.filter, options.cacheBytes);
     this.actors = new ActorRule(system.random);
+    this.#issuers = { actors: this.actors, clock };
     this.#flushed = FlushStamps.none(options.databases);
     this.#flushedDurably = this.#flushed;
   }
@@ -116,10 +118,11 @@ export class Replica {
     access: 'change' | 'overwrite' = 'change',
   ): Later<T> {
     const step = this.#rows.use(place, access, (row, pending) => {
-      const current = this.#currentOf(place, row);
+      const nowMs = this.#system.clock.wallMs();
+      const current = new CurrentRow(row, this.#flushed.of(place.db), nowMs, this.#issuers);
       const { record, result } = decide(current);
       if (record === undefined) return { pending, result };
-      const { mine, nowMs } = current;
+      const { mine } = current;
       const { standing, agendaAtMs } = standingOf(record, nowMs);
       return { pending: this.#write(place, row, { standing, agendaAtMs, mine, record }), result };
     });
@@ -197,36 +200,19 @@ export class Replica {
     return after(seen, (value) => {
       if (waitFor === undefined) return value;
       // A row that was never committed has never been: what is there now counts.
-      return waitFor.done.then(
-        () => value,
-        () => this.#read(place, look),
-      );
-    });
-  }
-
-  #currentOf(place: Place, row: Buffer | undefined): CurrentRow {
-    const nowMs = this.#system.clock.wallMs();
-    return new CurrentRow(row, {
-      flushStamp: this.#flushed.of(place.db),
-      nowMs,
-      actors: this.actors,
-      tick: () => this.#clock.tick(nowMs),
+      return waitFor.answer(value).then(undefined, () => this.#read(place, look));
     });
   }
 
   /** Hands the change to the storage: the row, its agenda rows, its tallies. */
   #write(place: Place, previous: Buffer | undefined, next: StoredRecord | undefined): Pending {
     const { storageKey } = place;
-    const { crc32 } = this.#system.hashes;
-    const row =
-      next === undefined
-        ? undefined
-        : sealRow(
-            storageKey,
-            storedBytes(next),
-            (target, offset) => writeStored(target, offset, next),
-            crc32,
-          );
+    let row: Buffer | undefined;
+    if (next !== undefined) {
+      row = newRow(storedBytes(next));
+      writeStored(row, bodyStart, next);
+      seal(storageKey, row, this.#system.hashes.crc32);
+    }
     const changes: Change[] = [{ key: storageKey, row, previous }];
     const before = previous && readStanding(previous, bodyStart);
     addAgenda(changes, storageKey, before, undefined);
@@ -263,13 +249,7 @@ export class Replica {
 }
 
 function resultOf<T>({ pending, result }: Step<T>): Later<T> {
-  if (pending === undefined) return result;
-  const answer = new Deferred<T>();
-  pending.done.listen(
-    () => answer.settle(result),
-    (error) => answer.fail(error),
-  );
-  return answer;
+  return pending === undefined ? result : pending.answer(result);
 }
 
 function addAgenda(

@@ -10,6 +10,7 @@
  *        | record (causal/record-codec)
  */
 import { assert } from '../base/assert.ts';
+import { readU48, writeU48 } from '../base/bytes.ts';
 import { type Record, siblingKind } from '../causal/record.ts';
 import { decodeRecord, recordBytes, writeRecord } from '../causal/record-codec.ts';
 import { liveSiblings, winner } from '../causal/visible.ts';
@@ -38,6 +39,8 @@ export interface StoredRecord extends Bookkeeping {
   readonly record: Record;
 }
 
+const codes = { live: 0, expiring: 1, expired: 2, deleted: 3, shadowed: 4 } as const;
+
 const epochAt = 7;
 const actorCountAt = 13;
 const headBytes = 14;
@@ -49,12 +52,12 @@ export function storedBytes({ mine, record }: StoredRecord): number {
 
 export function writeStored(target: Buffer, offset: number, stored: StoredRecord): number {
   const { standing, agendaAtMs, mine } = stored;
-  target[offset] = standings.indexOf(standing);
-  target.writeUIntBE(agendaAtMs, offset + 1, 6);
-  target.writeUIntBE(mine.epoch, offset + epochAt, 6);
+  target[offset] = codes[standing];
+  writeU48(target, agendaAtMs, offset + 1);
+  writeU48(target, mine.epoch, offset + epochAt);
   target[offset + actorCountAt] = mine.actors.length;
   let at = offset + headBytes;
-  for (const actor of mine.actors) at = target.writeUIntBE(actor, at, actorBytes);
+  for (const actor of mine.actors) at = writeU48(target, actor, at);
   return writeRecord(target, at, stored.record);
 }
 
@@ -77,9 +80,9 @@ export function readMine(body: Buffer, start: number): Mine {
   const actors: number[] = [];
   const recordAt = recordStart(body, start);
   for (let at = start + headBytes; at < recordAt; at += actorBytes) {
-    actors.push(body.readUIntBE(at, actorBytes));
+    actors.push(readU48(body, at));
   }
-  return { epoch: body.readUIntBE(start + epochAt, 6), actors };
+  return { epoch: readU48(body, start + epochAt), actors };
 }
 
 export function readStanding(
@@ -88,7 +91,7 @@ export function readStanding(
 ): Pick<Bookkeeping, 'standing' | 'agendaAtMs'> {
   const standing = standings[body[start] ?? standings.length];
   assert(standing !== undefined, 'a checked row has a known standing');
-  return { standing, agendaAtMs: body.readUIntBE(start + 1, 6) };
+  return { standing, agendaAtMs: readU48(body, start + 1) };
 }
 
 /** Where the record's own bytes begin. */

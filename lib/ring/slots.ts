@@ -17,12 +17,18 @@ const crcTable = new Uint16Array(256).map((_, byte) => {
 });
 
 export function slotOf(key: Buffer): number {
-  const open = key.indexOf(openBrace);
+  const open = indexOf(key, openBrace, 0);
   if (open >= 0) {
-    const close = key.indexOf(closeBrace, open + 1);
+    const close = indexOf(key, closeBrace, open + 1);
     if (close > open + 1) return crc16(key, open + 1, close) % slotCount;
   }
   return crc16(key, 0, key.length) % slotCount;
+}
+
+/** Buffer's own search costs more than the checksum of a usual key. */
+function indexOf(key: Buffer, byte: number, from: number): number {
+  for (let at = from; at < key.length; at += 1) if (key[at] === byte) return at;
+  return -1;
 }
 
 export function partitionOf(slot: number, partitions: number): number {
@@ -33,7 +39,8 @@ export function partitionOf(slot: number, partitions: number): number {
 function crc16(bytes: Buffer, start: number, end: number): number {
   let crc = 0;
   for (let at = start; at < end; at += 1) {
-    crc = ((crc << 8) & 0xffff) ^ (crcTable[((crc >> 8) ^ (bytes[at] ?? 0)) & 0xff] ?? 0);
+    const byte = bytes[at] as number;
+    crc = ((crc << 8) & 0xffff) ^ (crcTable[(crc >> 8) ^ byte] as number);
   }
   return crc;
 }

@@ -14,7 +14,7 @@
  * leaf of the hash tree and a partition are all ranges. It can never change once released.
  */
 import { assert } from '../base/assert.ts';
-import { emptyBytes, u48Max, varintBytes, writeVarint } from '../base/bytes.ts';
+import { emptyBytes, u48Max, varintBytes, writeU32, writeVarint } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import type { Range } from './storage.ts';
 
@@ -58,16 +58,16 @@ export function dataKey(
   const headBytes = keyLengthOffset + varintBytes(key.length);
   const target = Buffer.allocUnsafe(headBytes + key.length + element.length);
   target[0] = families.data;
-  target.writeUInt16BE(place.slot, 1);
-  target.writeUInt32BE(place.hash32, 3);
-  target.writeUInt8(place.db, dbOffset);
+  target[1] = place.slot >>> 8;
+  target[2] = place.slot;
+  writeU32(target, place.hash32, 3);
+  target[dbOffset] = place.db;
   writeVarint(target, key.length, keyLengthOffset);
   target.set(key, headBytes);
-  target.set(element, headBytes + key.length);
+  if (element.length > 0) target.set(element, headBytes + key.length);
   return target;
 }
 
-/** Throws `corrupt` for bytes that `dataKey` did not make. */
 export function parseDataKey(bytes: Buffer): DataKey {
   if (bytes.length <= keyLengthOffset || bytes[0] !== families.data) throw notAKey(bytes);
   let keyLength = 0;

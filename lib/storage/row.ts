@@ -6,6 +6,7 @@
  * The checksum covers the key, so the right row under a wrong key is as corrupt as a flipped bit.
  * LevelDB notices neither (RELIABILITY 0.1). A bad checksum is *corrupt*, never *not found*.
  */
+import { writeU32 } from '../base/bytes.ts';
 import { crc32Of } from '../base/crc32.ts';
 import { StoreError } from '../base/errors.ts';
 
@@ -32,11 +33,21 @@ export function sealRow(
   fill: (target: Buffer, offset: number) => void,
   crc32: Crc32,
 ): Buffer {
+  const row = newRow(bodyBytes);
+  fill(row, bodyStart);
+  seal(key, row, crc32);
+  return row;
+}
+
+/** Room for a body, which goes to `bodyStart`; then `seal`. */
+export function newRow(bodyBytes: number): Buffer {
   const row = Buffer.allocUnsafe(bodyBytes + rowBytesMin);
   row[0] = rowFormat;
-  fill(row, bodyStart);
-  row.writeUInt32BE(crcOf(key, row, crc32), bodyEnd(row));
   return row;
+}
+
+export function seal(key: Buffer, row: Buffer, crc32: Crc32): void {
+  writeU32(row, crcOf(key, row, crc32), bodyEnd(row));
 }
 
 /** Whole and under its own key. Throws `format` for a sound row of a later version. */
