@@ -1,3 +1,4 @@
+#!/usr/bin/env -S node --max-semi-space-size=32
 /** `redynamo [file.conf] [--directive value ...]`: opens the real doors and starts one node. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';

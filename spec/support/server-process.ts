@@ -11,6 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** As `npm start` and the first line of main.ts have it. */
+const nodeFlags = ['--max-semi-space-size=32'];
 const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const startTimeoutMs = 15_000;
 const alive = new Set<ChildProcess>();
@@ -100,7 +102,7 @@ export function run(
 
 /** `redynamo ...args` to its end. */
 export function runRedynamo(...args: readonly string[]): Promise<Exit> {
-  return run(process.execPath, [entry, ...args]);
+  return run(process.execPath, [...nodeFlags, entry, ...args]);
 }
 
 /** Gone when the test process ends. */
@@ -180,7 +182,7 @@ async function launch(
   args: readonly string[],
 ): Promise<{ child: Child; port: number }> {
   const base = ['--port', '0', '--bind', '127.0.0.1', '--dir', dir];
-  const child = new Child(process.execPath, [entry, ...args, ...base]);
+  const child = new Child(process.execPath, [...nodeFlags, entry, ...args, ...base]);
   const [, port] = await child.said(/"port":(\d+)[^\n]*"msg":"ready to accept connections"/);
   return { child, port: Number(port) };
 }
