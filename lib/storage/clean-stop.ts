@@ -22,7 +22,7 @@ export interface CleanStop {
   readonly bootNonce: number;
 }
 
-const markerName = 'clean-stop';
+export const markerName = 'clean-stop';
 const watermarkName = 'watermark';
 const markerBytes = 3 * 6 + stampBytes;
 const watermarkBytes = 2 * 6;

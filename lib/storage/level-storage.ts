@@ -18,6 +18,7 @@ import { emptyBytes } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import type { Later } from '../base/later.ts';
 import type { Clock } from '../runtime/ports.ts';
+import { markerName } from './clean-stop.ts';
 import {
   DiskFiles,
   directoryBytes,
@@ -28,6 +29,7 @@ import {
   syncDirectory,
   syncFiles,
 } from './disk-files.ts';
+import { checkEngine } from './engine-check.ts';
 import type {
   Cursor,
   OpenNotes,
@@ -72,6 +74,7 @@ export class LevelStorage implements Storage {
   readonly #levelDirectory: string;
   readonly #clock: Clock;
   #level: Level | undefined;
+  #checked = false;
   #unsynced = false;
   #readMeanMs = 0;
   #readsSinceProbe = 0;
@@ -86,6 +89,7 @@ export class LevelStorage implements Storage {
   async open(): Promise<OpenNotes> {
     if (this.#level !== undefined) throw new StoreError('locked');
     const created = await this.#prepare();
+    await this.#checkOnce();
     const level: Level = new ClassicLevel(this.#levelDirectory, levelOptions);
     try {
       await level.open();
@@ -161,6 +165,14 @@ export class LevelStorage implements Storage {
   #open(): Level {
     if (this.#level === undefined) throw new StoreError('closed');
     return this.#level;
+  }
+
+  /** Not again after a fence: meanwhile reads wait, and this process has read these tables. */
+  async #checkOnce(): Promise<void> {
+    if (this.#checked) return;
+    const stoppedCleanly = (await this.files.read(markerName)) !== undefined;
+    await checkEngine(new DiskFiles(this.#levelDirectory), !stoppedCleanly);
+    this.#checked = true;
   }
 
   /** True if there is no map yet. */
