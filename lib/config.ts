@@ -59,7 +59,8 @@ export class Config {
     if (row === undefined) throw new ConfigError(`unknown directive '${name}'`);
     const value = row.parse(args);
     if (value === undefined) {
-      throw new ConfigError(`bad value for '${row.name}': ${row.expects}, got '${args.join(' ')}'`);
+      const reason = expected(row, args);
+      throw new ConfigError(`bad value for '${row.name}': ${reason}, got '${args.join(' ')}'`);
     }
     this.#values.set(row.name, row.keyed ? mergeKeyed(this.text(row.name), value) : value);
     this.#given.add(row.name);
@@ -79,12 +80,16 @@ export class Config {
       if (!row.mutable) throw setFailure(row.name, "can't set immutable config");
       const split = row.keyed ? text.split(/\s+/).filter((item) => item !== '') : [text];
       const value = row.parse(split);
-      if (value === undefined) throw setFailure(row.name, row.expects);
+      if (value === undefined) throw setFailure(row.name, expected(row, split));
       next.set(row.name, row.keyed ? mergeKeyed(this.text(row.name), value) : value);
     }
     for (const [name, value] of next) this.#values.set(name, value);
     for (const name of next.keys()) for (const tell of this.#listeners.get(name) ?? []) tell();
   }
+}
+
+function expected({ expects }: Directive, args: readonly string[]): string {
+  return typeof expects === 'string' ? expects : expects(args);
 }
 
 function setFailure(name: string, reason: string): RedisError {

@@ -1,6 +1,7 @@
 /**
  * The directives as data: what each is called, what values it takes, its default, whether CONFIG
- * SET may change it, and what it is for. `conf/redynamo.conf` and the README are checked against it.
+ * SET may change it, and what it is for. `conf/redynamo.conf` and the README are checked against
+ * it.
  */
 import { parseInteger, parseSize } from './base/units.ts';
 
@@ -11,8 +12,8 @@ export interface Directive {
   readonly default: string;
   /** Canonical text of a legal value, else undefined. */
   readonly parse: Parse;
-  /** What a legal value is, for error messages. */
-  readonly expects: string;
+  /** What a legal value is, or what is wrong with these words: for error messages. */
+  readonly expects: string | ((words: readonly string[]) => string);
   readonly mutable?: true;
   /** Several lines add up: the words of each with the same first word replace one another. */
   readonly keyed?: true;
@@ -98,20 +99,45 @@ const partitions = {
   expects: 'argument must be a power of two up to 16384',
 };
 
+/**
+ * `normal 1gb 64mb 60`, and more of them: class, hard limit, soft limit, seconds over the soft one.
+ */
 const outputLimit = {
   parse: (items: readonly string[]) => {
-    const classes: string[] = [];
-    for (let at = 0; at < items.length; at += 4) {
-      const [name = '', hard = '', soft = '', seconds = ''] = items.slice(at, at + 4);
-      const bytes = [parseSize(hard), parseSize(soft), parseInteger(seconds)];
-      const known = ['normal', 'slave', 'replica', 'pubsub'].includes(name.toLowerCase());
-      if (!known || bytes.some((value) => value === undefined || value < 0)) return undefined;
-      classes.push(`${name.toLowerCase().replace('replica', 'slave')} ${bytes.join(' ')}`);
-    }
-    return classes.length > 0 ? classes.join(' ') : undefined;
+    if (outputLimitFault(items) !== undefined) return undefined;
+    return items.map((item, at) => (at % 4 === 0 ? clientClass(item) : parseSize(item))).join(' ');
   },
-  expects: 'arguments are class hard-bytes soft-bytes seconds',
+  expects: (items: readonly string[]) => outputLimitFault(items) ?? '',
 };
+
+/** What is wrong, as Redis says it. */
+function outputLimitFault(items: readonly string[]): string | undefined {
+  if (items.length === 0 || items.length % 4 !== 0) {
+    return 'Wrong number of arguments in buffer limit configuration.';
+  }
+  for (let at = 0; at < items.length; at += 4) {
+    const [name = '', hard = '', soft = '', seconds = ''] = items.slice(at, at + 4);
+    if (clientClass(name) === undefined) {
+      return 'Invalid client class specified in buffer limit configuration.';
+    }
+    const numbers = [parseSize(hard), parseSize(soft), parseInteger(seconds)];
+    if (numbers.some((value) => value === undefined || value < 0)) {
+      return 'Error in hard, soft or soft_seconds setting in buffer limit configuration.';
+    }
+  }
+  return undefined;
+}
+
+const clientClasses: ReadonlyMap<string, string> = new Map([
+  ['normal', 'normal'],
+  ['slave', 'slave'],
+  ['replica', 'slave'],
+  ['pubsub', 'pubsub'],
+]);
+
+function clientClass(name: string): string | undefined {
+  return clientClasses.get(name.toLowerCase());
+}
 
 export const directives: readonly Directive[] = [
   {
@@ -205,12 +231,14 @@ export const directives: readonly Directive[] = [
   },
   {
     name: 'client-output-buffer-limit',
-    default: 'normal 268435456 67108864 60 slave 268435456 67108864 60 pubsub 33554432 8388608 60',
+    default: 'normal 1073741824 67108864 60 slave 268435456 67108864 60 pubsub 33554432 8388608 60',
     ...outputLimit,
     keyed: true,
     mutable: true,
     summary:
-      'Close a client that does not take its replies: class, hard limit, soft limit, seconds over the soft one. Redis has no limit for normal clients; here it is finite.',
+      'Close a client that does not take its replies: class, hard limit, soft limit, ' +
+      'seconds over the soft one. Redis has no limit for normal clients; here it is finite, ' +
+      'and above the longest value.',
   },
   {
     name: 'cluster-enabled',
@@ -304,7 +332,8 @@ export const directives: readonly Directive[] = [
     default: '3 2 2',
     ...quorum,
     summary:
-      'N replicas, R answers to a read, W durable copies of a write; N is fixed when the ring is founded and capped by the members.',
+      'N replicas, R answers to a read, W durable copies of a write; N is fixed when the ring ' +
+      'is founded and capped by the members.',
   },
   {
     name: 'quorum-db',

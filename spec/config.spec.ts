@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { RedisError } from '../lib/base/errors.ts';
 import { Config, ConfigError, parseCommandLine, readConfFile } from '../lib/config.ts';
 import { directives } from '../lib/directives.ts';
+import { root } from './support/root.ts';
 
 function configured(text: string): Config {
   const config = new Config();
@@ -24,7 +25,7 @@ describe('config', () => {
       ['cache-bytes 10', /memory value/],
       ['protected-mode maybe', /'yes' or 'no'/],
       ['quorum-db 0 0 1', /DB R W/],
-      ['client-output-buffer-limit normal 1 2', /hard-bytes/],
+      ['client-output-buffer-limit normal 1 2', /Wrong number of arguments/],
     ];
     for (const [text, message] of bad) {
       expect(() => configured(text), text).to.throw(ConfigError, message);
@@ -91,6 +92,9 @@ describe('config', () => {
       ['port', '1', /can't set immutable config$/],
       ['what', '1', /^ERR Unknown option or number of arguments for CONFIG SET - 'what'$/],
       ['maxclients', '9', /duplicate parameter$/],
+      ['client-output-buffer-limit', 'normal 1 2', / - Wrong number of arguments in buffer/],
+      ['client-output-buffer-limit', 'master 1 2 3', / - Invalid client class specified in/],
+      ['client-output-buffer-limit', 'normal 1 2 -3', / - Error in hard, soft or soft_seconds/],
     ];
     for (const [name, value, text] of refused) {
       const pairs = [
@@ -102,8 +106,13 @@ describe('config', () => {
     expect([config.number('maxclients'), told]).to.deep.equal([5, 1]);
   });
 
+  it('lets the longest value through the output limit', () => {
+    const [, hardBytes] = new Config().text('client-output-buffer-limit').split(' ');
+    expect(Number(hardBytes)).to.be.above(new Config().number('proto-max-bulk-len'));
+  });
+
   it('is documented whole in conf/redynamo.conf, with the defaults in force', () => {
-    const file = join(import.meta.dirname, '..', 'conf', 'redynamo.conf');
+    const file = join(root, 'conf', 'redynamo.conf');
     const text = readFileSync(file, 'utf8');
     const config = configured(text);
     for (const { name, default: value } of directives) {

@@ -17,6 +17,19 @@ export function argument(args: readonly Buffer[], index: number): Buffer {
   return found;
 }
 
+/** A request to be kept: views of one copy. It shares memory, so it is not for what lives long. */
+export function ownAll(args: readonly Buffer[]): Buffer[] {
+  let bytes = 0;
+  for (const argument of args) bytes += argument.length;
+  const copy = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  return args.map((argument) => {
+    const from = at;
+    at += argument.copy(copy, from);
+    return copy.subarray(from, at);
+  });
+}
+
 /** The signed 64-bit integer that the text says, as a number where that is exact; or undefined. */
 export function parseInteger(text: Buffer): number | bigint | undefined {
   const value = parseInt64(text);

@@ -1,6 +1,6 @@
 /**
- * CLIENT: what a connection may say of itself and ask of the node. Texts and order of the checks as in
- * Redis 7; `client-list.ts` has what concerns the other connections.
+ * CLIENT: what a connection may say of itself and ask of the node. Texts and order of the checks as
+ * in Redis 7; `client-list.ts` has what concerns the other connections.
  */
 import { RedisError, syntaxError } from '../base/errors.ts';
 import { MapReply, noReply, ok, type Reply, SetReply } from '../protocol/reply.ts';

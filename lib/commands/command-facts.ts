@@ -1,7 +1,7 @@
 /**
- * What COMMAND tells of a command beyond its row: how it uses its keys, hints for clients that spread
- * requests over nodes, categories that its flags and group don't imply, its cost. Only commands that
- * differ from the rule stand here; `command-info.ts` knows the rules.
+ * What COMMAND tells of a command beyond its row: how it uses its keys, hints for clients that
+ * spread requests over nodes, categories that its flags and group don't imply, its cost. Only
+ * commands that differ from the rule stand here; `command-info.ts` knows the rules.
  */
 
 /** Names of the flags of a key specification, as Redis documents them. */

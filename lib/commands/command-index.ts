@@ -1,12 +1,13 @@
 /**
  * The command table made ready for use: names found by their bytes, flags as booleans, counters
- * beside each row. A name is looked up once per request, so it is hashed where it lies, in any case,
- * and no string is made of it.
+ * beside each row. A name is looked up once per request, so it is hashed where it lies, in any
+ * case, and no string is made of it.
  */
 import { isLater, type Later } from '../base/later.ts';
 import { ErrorReply, type Reply } from '../protocol/reply.ts';
 import { isWord } from './arguments.ts';
 import type { Call, Command, Handler } from './command.ts';
+import { largeRequestArguments } from './dispatch.ts';
 import { errorReply, wrongArgumentCount } from './errors.ts';
 import { CommandCounters, type Statistics } from './statistics.ts';
 
@@ -20,7 +21,6 @@ export class CommandEntry {
   readonly writes: boolean;
   readonly withoutAuth: boolean;
   readonly notInMulti: boolean;
-  readonly overlaps: boolean;
   readonly #handler: Handler;
   readonly #statistics: Statistics;
 
@@ -34,7 +34,6 @@ export class CommandEntry {
     this.writes = row.flags.includes('write');
     this.withoutAuth = row.flags.includes('no_auth');
     this.notInMulti = row.flags.includes('no_multi');
-    this.overlaps = row.overlaps === true;
     this.#handler = row.handler ?? (() => new ErrorReply(wrongArgumentCount(fullName)));
     this.#statistics = statistics;
   }
@@ -43,6 +42,11 @@ export class CommandEntry {
   accepts(count: number): boolean {
     const { arity } = this.row;
     return arity >= 0 ? count === arity : count >= -arity;
+  }
+
+  /** Whether it may start while earlier requests are unanswered; a large one never. */
+  overlaps(args: readonly Buffer[]): boolean {
+    return this.row.overlaps === true && args.length <= largeRequestArguments;
   }
 
   /** The keys among the arguments, by the positions of the row. */

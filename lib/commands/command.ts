@@ -1,8 +1,8 @@
 /**
  * The shape of a row of the command table. Everything that Redis says of a command (arity, flags,
- * where its keys are) is data here; COMMAND, the checks of the dispatcher, and the README's list are
- * read from it. A handler parses its arguments, asks the coordinator, and returns a reply; it never
- * sees a socket.
+ * where its keys are) is data here; COMMAND, the checks of the dispatcher, and the README's list
+ * are read from it. A handler parses its arguments, asks the coordinator, and returns a reply; it
+ * never sees a socket.
  */
 import type { Later } from '../base/later.ts';
 import type { Coordinator } from '../coordinator/coordinator.ts';
@@ -38,7 +38,9 @@ export interface KeyPositions {
   readonly step: number;
 }
 
-/** One command in the hands of its handler, and all that it may ask. Immutable, so it may be kept. */
+/**
+ * One command in the hands of its handler, and all that it may ask. Immutable, so it may be kept.
+ */
 export interface Call {
   readonly session: Session;
   /** Inside EXEC the one that holds the keys. */

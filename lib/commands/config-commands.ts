@@ -1,6 +1,7 @@
 /**
- * CONFIG over the directives of this server, and over the names of Redis that clients ask for though
- * they mean nothing here: those are constants, in one table, and setting one to what it is succeeds.
+ * CONFIG over the directives of this server, and over the names of Redis that clients ask for
+ * though they mean nothing here: those are constants, in one table, and setting one to what it is
+ * succeeds.
  */
 import { RedisError, syntaxError } from '../base/errors.ts';
 import { MapReply, ok, type Reply } from '../protocol/reply.ts';

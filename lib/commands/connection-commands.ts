@@ -1,6 +1,6 @@
 /**
- * Commands about the connection itself: who the client is, which protocol and database it speaks to.
- * Texts and order of the checks as in Redis 7.
+ * Commands about the connection itself: who the client is, which protocol and database it speaks
+ * to. Texts and order of the checks as in Redis 7.
  */
 import { RedisError, syntaxError } from '../base/errors.ts';
 import { MapReply, ok, pong, type Reply, SimpleString } from '../protocol/reply.ts';
@@ -52,7 +52,9 @@ function protocolOf(argument: Buffer): 2 | 3 {
   throw new RedisError('NOPROTO unsupported protocol version');
 }
 
-/** HELLO [protover [AUTH user password] [SETNAME name]]: nothing changes unless all of it is right. */
+/**
+ * HELLO [protover [AUTH user password] [SETNAME name]]: nothing changes unless all of it is right.
+ */
 function hello(call: Call, args: readonly Buffer[]): Reply {
   const { session, ports } = call;
   const protocol = args[1] === undefined ? undefined : protocolOf(args[1]);

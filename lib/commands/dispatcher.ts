@@ -1,17 +1,17 @@
 /**
  * From a request to its command. Each request passes the same gates in the order in which Redis has
- * them: is it known, is the number of arguments right, is the client authenticated, may it run inside
- * MULTI; then it may have to wait for a CLIENT PAUSE, is queued for EXEC, or runs.
+ * them: is it known, is the number of arguments right, is the client authenticated, may it run
+ * inside MULTI; then it may have to wait for a CLIENT PAUSE, is queued for EXEC, or runs.
  *
  * A command that answers at once costs no promise here: its reply is passed on as it is.
  */
-import { own } from '../base/bytes.ts';
 import { after, type Later } from '../base/later.ts';
 import type { Coordinator } from '../coordinator/coordinator.ts';
 import { ErrorReply, noReply, queued, type Reply } from '../protocol/reply.ts';
+import { ownAll } from './arguments.ts';
 import type { Call, Command } from './command.ts';
 import { type CommandEntry, CommandIndex } from './command-index.ts';
-import type { Dispatch } from './dispatch.ts';
+import { type Dispatch, largeRequestArguments } from './dispatch.ts';
 import {
   noAuth,
   notInMulti,
@@ -48,7 +48,7 @@ export class Dispatcher implements Dispatch {
   }
 
   overlaps(args: readonly Buffer[]): boolean {
-    return this.#commands.find(args)?.overlaps === true;
+    return this.#commands.find(args)?.overlaps(args) === true;
   }
 
   execute(session: Session, args: readonly Buffer[]): Later<Reply> {
@@ -63,13 +63,14 @@ export class Dispatcher implements Dispatch {
     const refusal = entry === undefined ? this.#unknown(args) : refusalOf(session, entry, args);
     if (refusal !== undefined || entry === undefined) return this.#refuse(session, entry, refusal);
     if (this.#pause.holds(session, mayWrite(session, entry))) {
-      const owned = args.map(own);
+      const owned = ownAll(args);
       return this.#pause.over.then(() => this.#admit(session, owned));
     }
     if (session.queue !== undefined && !neverQueued.has(entry.fullName)) {
-      return this.#enqueue(session, session.queue, { entry, args: args.map(own) });
+      return this.#enqueue(session, session.queue, { entry, args: ownAll(args) });
     }
-    return entry.run(this.#callOf(session), args);
+    const call = this.#callOf(session);
+    return entry.run(call, args.length > largeRequestArguments ? ownAll(args) : args);
   }
 
   #unknown(args: readonly Buffer[]): string {

@@ -1,7 +1,7 @@
 /**
  * What a client is told when a command fails. Handlers throw (or their Later fails with) a
- * RedisError, whose text is the answer; the storage throws StoreErrors, which get a clear text here.
- * Everything else is a fault of this program and is not answered: it stops the node.
+ * RedisError, whose text is the answer; the storage throws StoreErrors, which get a clear text
+ * here. Everything else is a fault of this program and is not answered: it stops the node.
  */
 import { RedisError, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { ErrorReply } from '../protocol/reply.ts';

@@ -1,8 +1,8 @@
 /**
- * INFO: sections of `name:value` lines, as every client's ready check, every dashboard and redis-cli
- * read them. The field names and the order of the sections are Redis 7's; `dynamo` is our own
- * (DESIGN 2.6). What Redis counts and this server has nothing of (replicas, evictions, pub/sub) is
- * the constant that is true here.
+ * INFO: sections of `name:value` lines, as every client's ready check, every dashboard and
+ * redis-cli read them. The field names and the order of the sections are Redis 7's; `dynamo` is our
+ * own (DESIGN 2.6). What Redis counts and this server has nothing of (replicas, evictions, pub/sub)
+ * is the constant that is true here.
  */
 
 import { after, type Later } from '../base/later.ts';

@@ -23,7 +23,7 @@ function countShown(shown: readonly (Visible | undefined)[]): number {
 const del: Handler = (call, args) => {
   if (args.length === 2) return after(remove(call, argument(args, 1)), oneIfShown);
   return after(
-    writeEach(args.slice(1), (key) => remove(call, key)),
+    writeEach(call, args.slice(1), (key) => remove(call, key)),
     countShown,
   );
 };
@@ -32,7 +32,7 @@ const del: Handler = (call, args) => {
 const exists: Handler = (call, args) => {
   if (args.length === 2) return after(lookUp(call, argument(args, 1)), oneIfShown);
   return after(
-    readEach(args.slice(1), (key) => lookUp(call, key)),
+    readEach(call, args.slice(1), (key) => lookUp(call, key)),
     countShown,
   );
 };

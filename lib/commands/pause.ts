@@ -1,7 +1,7 @@
 /**
- * CLIENT PAUSE: commands that reach a paused node wait, and start in their order when the pause ends
- * by itself or by CLIENT UNPAUSE. Pausing again while paused can only widen it: the stronger mode and
- * the later end hold, as in Redis.
+ * CLIENT PAUSE: commands that reach a paused node wait, and start in their order when the pause
+ * ends by itself or by CLIENT UNPAUSE. Pausing again while paused can only widen it: the stronger
+ * mode and the later end hold, as in Redis.
  */
 import { Deferred } from '../base/later.ts';
 import type { Timer, Timers } from '../runtime/ports.ts';

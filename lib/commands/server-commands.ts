@@ -1,6 +1,6 @@
 /**
- * Commands about the node: INFO, TIME, ROLE, SHUTDOWN, DEBUG SLEEP, WAIT, and what a node that is no
- * Redis Cluster says to cluster commands.
+ * Commands about the node: INFO, TIME, ROLE, SHUTDOWN, DEBUG SLEEP, WAIT, and what a node that is
+ * no Redis Cluster says to cluster commands.
  */
 import { RedisError, syntaxError } from '../base/errors.ts';
 import { Deferred, type Later } from '../base/later.ts';
@@ -68,8 +68,8 @@ const waitStepMs = 5;
 
 /**
  * WAIT numreplicas timeout: how many members beyond the first hold every write of this connection.
- * More than there are can't come, so WAIT 0 ("for ever") for them answers at once; with a timeout it
- * takes its time, as in Redis.
+ * More than there are can't come, so WAIT 0 ("for ever") for them answers at once; with a timeout
+ * it takes its time, as in Redis.
  */
 async function wait(call: Call, args: readonly Buffer[]): Promise<Reply> {
   const { session, coordinator, ports, batched } = call;

@@ -3,7 +3,6 @@
  * update of `updates/`, applied where the key lives; a handler parses, asks, and shapes the answer
  * from the state before and after.
  */
-import { own } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
 import { after, type Later } from '../base/later.ts';
 import type { UpdateResult } from '../coordinator/coordinator.ts';
@@ -17,9 +16,11 @@ import {
   expiryForms,
   expiryInstant,
   Options,
+  ownAll,
 } from './arguments.ts';
 import type { Call, Command, Handler } from './command.ts';
 import { counterCommands } from './counters.ts';
+import { largeRequestArguments } from './dispatch.ts';
 import { wrongArgumentCount } from './errors.ts';
 import { readEach, writeEach } from './fan-out.ts';
 import { everyArgument, everySecondArgument, firstArgument } from './key-positions.ts';
@@ -148,7 +149,7 @@ const getex: Handler = (call, args) => {
 const always = { nx: false, xx: false, gt: false, lt: false };
 
 const mget: Handler = (call, args) =>
-  readEach(args.slice(1), (key) => after(readValue(call, key), bytesOrNull));
+  readEach(call, args.slice(1), (key) => after(readValue(call, key), bytesOrNull));
 
 /** The pairs of MSET and MSETNX. */
 function pairsOf(args: readonly Buffer[], command: string): { keys: Buffer[]; values: Buffer[] } {
@@ -163,7 +164,7 @@ function pairsOf(args: readonly Buffer[], command: string): { keys: Buffer[]; va
 }
 
 function setEach(call: Call, keys: readonly Buffer[], values: readonly Buffer[]): Later<unknown> {
-  return writeEach(keys, (key, index) =>
+  return writeEach(call, keys, (key, index) =>
     update(call, key, { kind: 'set', bytes: argument(values, index), expireAtMs: 0 }),
   );
 }
@@ -173,16 +174,20 @@ const mset: Handler = (call, args) => {
   return after(setEach(call, keys, values), () => ok);
 };
 
-/** Looks and writes while nobody else touches the keys, which are free again before the disk is. */
+/**
+ * Looks and writes while nobody else touches the keys, which are free again before the disk is;
+ * those of a large request only then, because it begins its writes one slice after another.
+ */
 const msetnx: Handler = (call, args) => {
-  const { keys, values } = pairsOf(args.map(own), 'msetnx');
+  const { keys, values } = pairsOf(ownAll(args), 'msetnx');
   const started = call.coordinator.exclusive(call.session.db, keys, (inside) => {
     const within = { ...call, coordinator: inside };
     return after(
-      readEach(keys, (key) => lookUp(within, key)),
+      readEach(within, keys, (key) => lookUp(within, key)),
       (found) => {
         const free = found.every((shown) => shown === undefined);
-        return { free, done: free ? setEach(within, keys, values) : undefined };
+        const outcome = { free, done: free ? setEach(within, keys, values) : undefined };
+        return args.length > largeRequestArguments ? after(outcome.done, () => outcome) : outcome;
       },
     );
   });

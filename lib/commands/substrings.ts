@@ -59,7 +59,7 @@ const lcs: Handler = (call, args) => {
   const options = lcsOptions(args);
   const tableBytesMax = call.ports.settings.number('proto-max-bulk-len');
   return after(
-    readEach(args.slice(1, 3), (key) => lookUp(call, key)),
+    readEach(call, args.slice(1, 3), (key) => lookUp(call, key)),
     ([a, b]) => lcsReply(a?.bytes ?? emptyBytes, b?.bytes ?? emptyBytes, options, tableBytesMax),
   );
 };

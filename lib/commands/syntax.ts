@@ -19,8 +19,10 @@ export interface SyntaxArgument {
 const closers: { readonly [opener: string]: string } = { '[': ']', '<': '>' };
 const isToken = /^[A-Z][A-Z0-9_-]*$/;
 const keyNames = /^(key\d?|newkey|source|destination)$/;
-const integerNames =
-  /^(seconds|milliseconds|unix-time.*|index|offset|start|end|count|increment|decrement|timeout|n|db|bit|cursor|len|.*-id|numreplicas|protover|destination-db|weight)$/;
+const integerNames = new RegExp(
+  '^(seconds|milliseconds|unix-time.*|index|offset|start|end|count|increment|decrement|timeout|n|' +
+    'db|bit|cursor|len|.*-id|numreplicas|protover|destination-db|weight)$',
+);
 
 export function parseSyntax(syntax: string): readonly SyntaxArgument[] {
   const words = syntax.match(/\.\.\.|[[\]<>|]|[^\s[\]<>|]+/g) ?? [];

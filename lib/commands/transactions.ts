@@ -1,20 +1,21 @@
 /**
- * MULTI, EXEC, DISCARD, WATCH, UNWATCH: commands are queued by the dispatcher and run in order as one
- * batch, while no other client touches the slots of their keys (DESIGN 2.3). WATCH remembers the
- * version that a read saw; EXEC reads again, inside, and runs nothing if one differs.
+ * MULTI, EXEC, DISCARD, WATCH, UNWATCH: commands are queued by the dispatcher and run in order as
+ * one batch, while no other client touches the slots of their keys (DESIGN 2.3). WATCH remembers
+ * the version that a read saw; EXEC reads again, inside, and runs nothing if one differs.
  *
- * The writes of a batch are started in one go, so that they share a commit: a command waits for those
- * before it only where it would on a connection of its own.
+ * The writes of a batch are started in one go, so that they share a commit: a command waits for
+ * those before it only where it would on a connection of its own.
  *
  * Slots don't depend on the db, so holding all keys under the db of the connection also holds those
  * that were watched in another.
  */
 import { mapKey, own } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
-import { after, isLater, type Later } from '../base/later.ts';
+import { after, Deferred, isLater, type Later } from '../base/later.ts';
 import type { Record } from '../causal/record.ts';
 import { visible } from '../causal/visible.ts';
 import { ErrorReply, NoReply, nullArray, ok, type Reply } from '../protocol/reply.ts';
+import type { Timers } from '../runtime/ports.ts';
 import type { Call, Command } from './command.ts';
 import { abortedByErrors } from './errors.ts';
 import { readEach } from './fan-out.ts';
@@ -22,6 +23,9 @@ import type { QueuedCommand, Session, Watched } from './session.ts';
 
 /** Keys that one connection may watch at a time. */
 export const watchedKeysMax = 10_000;
+
+/** Commands of one EXEC that are started in one go; then clients are heard who need no key. */
+const commandsPerSlice = 1000;
 
 function multi({ session }: Call): Reply {
   if (session.queue !== undefined) throw new RedisError('ERR MULTI calls can not be nested');
@@ -54,7 +58,7 @@ function watch(call: Call, args: readonly Buffer[]): Later<Reply> {
   }
   const owned = keys.map(own);
   return after(
-    readEach(owned, (key) => versionNow(call, db, key)),
+    readEach(call, owned, (key) => versionNow(call, db, key)),
     (versions) => {
       for (const [index, key] of owned.entries()) {
         session.watched.set(placeOf(db, key), { db, key, version: versions[index] ?? '' });
@@ -108,19 +112,39 @@ function exec(call: Call): Later<Reply> {
 function changed(call: Call, watched: readonly Watched[]): Later<boolean> {
   if (watched.length === 0) return false;
   const keys = watched.map(({ key }) => key);
-  const versions = readEach(keys, (key, index) => versionNow(call, watched[index]?.db ?? 0, key));
+  const versions = readEach(call, keys, (key, index) =>
+    versionNow(call, watched[index]?.db ?? 0, key),
+  );
   return after(versions, (now) => watched.some(({ version }, index) => version !== now[index]));
 }
 
-/** Starts everything; what only waits for the disk is handed on, so that others need not wait for it. */
+/**
+ * Starts everything; what only waits for the disk is handed on, so that others need not wait for
+ * it.
+ */
 async function start(call: Call, queue: readonly QueuedCommand[]): Promise<Later<Reply>[]> {
+  const { timers } = call.ports.system;
   const replies: Later<Reply>[] = [];
+  let open: PromiseLike<Reply>[] = [];
   for (const { entry, args } of queue) {
-    if (!entry.overlaps && replies.some(isLater)) await Promise.all(replies);
+    if (replies.length > 0 && replies.length % commandsPerSlice === 0) await soon(timers);
+    const overlaps = entry.overlaps(args);
+    if (!overlaps && open.length > 0) {
+      await Promise.all(open);
+      open = [];
+    }
     const reply = entry.run(call, args);
-    replies.push(entry.overlaps ? reply : await reply);
+    if (overlaps && isLater(reply)) open.push(reply);
+    replies.push(overlaps ? reply : await reply);
   }
   return replies;
+}
+
+/** When others have had their turn. */
+function soon(timers: Timers): Deferred<void> {
+  const turn = new Deferred<void>();
+  timers.soon(() => turn.settle());
+  return turn;
 }
 
 async function answerOf(replies: readonly Later<Reply>[]): Promise<Reply> {

@@ -80,17 +80,23 @@ export interface Coordinator {
 
   /** What a plain GET shows. */
   read(db: number, key: Buffer, options?: ReadOptions): Later<Visible | undefined>;
-  /** The merged record as stored, flushed siblings taken out; expired ones and tombstones are still in it. undefined: LOCAL on a node that is no owner. */
+  /**
+   * The merged record as stored, flushed siblings taken out; expired ones and tombstones are still
+   * in it. undefined: LOCAL on a node that is no owner.
+   */
   readRecord(db: number, key: Buffer, options?: ReadOptions): Later<Record | undefined>;
   /** Runs one update of `updates/` at an owner. */
   update(db: number, key: Buffer, update: Update, options?: WriteOptions): Later<UpdateResult>;
-  /** DYN.PUT and DYN.DEL: exactly the client's context. Answers that context and the write itself. */
+  /**
+   * DYN.PUT and DYN.DEL: exactly the client's context. Answers that context and the write itself.
+   */
   put(db: number, key: Buffer, request: PutRequest): Later<VersionVector>;
 
   /**
-   * Runs `body` while no other operation of clients touches these keys' slots (EXEC, MSETNX). `body`
-   * speaks to the coordinator it is given. Others wait until what `body` returns has settled, so it
-   * gives back what only waits for the disk inside an array or an object, which is not waited for.
+   * Runs `body` while no other operation of clients touches these keys' slots (EXEC, MSETNX).
+   * `body` speaks to the coordinator it is given. Others wait until what `body` returns has
+   * settled, so it gives back what only waits for the disk inside an array or an object, which is
+   * not waited for.
    */
   exclusive<T>(
     db: number,

@@ -1,7 +1,7 @@
 /**
- * Lets one EXEC or MSETNX have the data for itself. Operations begin at once while the gate is open;
- * while it is held they line up and begin in order once it is free. Holding it is short: until the
- * holder's operations have begun, not until they are on the disk.
+ * Lets one EXEC or MSETNX have the data for itself. Operations begin at once while the gate is
+ * open; while it is held they line up and begin in order once it is free. Holding it is short:
+ * until the holder's operations have begun, not until they are on the disk.
  */
 import { Fifo } from '../base/fifo.ts';
 import { Deferred, type Later } from '../base/later.ts';

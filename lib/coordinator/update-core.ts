@@ -138,7 +138,9 @@ function write(
     : put(current.record, context, next);
 }
 
-/** A delete that finds no winner still ends the losers that a tombstone or an expired value hides. */
+/**
+ * A delete that finds no winner still ends the losers that a tombstone or an expired value hides.
+ */
 function endLosers(current: Current, update: Update): Record | undefined {
   if (update.kind !== 'delete' || liveSiblings(current.record, current.nowMs).length === 0) {
     return undefined;

@@ -5,12 +5,13 @@ import type { Settings } from '../commands/ports.ts';
 export const tooManyClients = 'ERR max number of clients reached';
 
 export const protectedMode =
-  'DENIED Redis is running in protected mode because protected mode is enabled and no password is ' +
-  'set for the default user. In this mode connections are only accepted from the loopback ' +
-  'interface. To connect from other computers do one of these: 1) set a password with requirepass; ' +
-  "2) send 'CONFIG SET protected-mode no' from the computer that the server runs on, after making " +
-  "sure that no stranger can reach it; 3) put 'protected-mode no' into the configuration file, or " +
-  "'--protected-mode no' on the command line, and restart.";
+  'DENIED Redis is running in protected mode because protected mode is enabled and no ' +
+  'password is set for the default user. In this mode connections are only accepted from ' +
+  'the loopback interface. To connect from other computers do one of these: 1) set a ' +
+  "password with requirepass; 2) send 'CONFIG SET protected-mode no' from the computer " +
+  'that the server runs on, after making sure that no stranger can reach it; 3) put ' +
+  "'protected-mode no' into the configuration file, or '--protected-mode no' on the " +
+  'command line, and restart.';
 
 /** The error for a new connection that is not let in; undefined: welcome. */
 export function refusal(

@@ -1,11 +1,11 @@
 /**
  * One client: bytes in, requests started in their order, replies out in their order.
  *
- * A request that overlaps starts although earlier ones are unanswered; any other starts when nothing
- * is unanswered, and nothing starts until it is answered. Replies that are ready leave in one write
- * at the end of the turn. A connection starts and reads no more while its socket, its replies or its
- * input have reached a limit of `limits.ts`, so the memory it takes is bounded by them and by one
- * reply.
+ * A request that overlaps starts although earlier ones are unanswered; any other starts when
+ * nothing is unanswered, and nothing starts until it is answered. Replies that are ready leave in
+ * one write at the end of the turn. A connection starts and reads no more while its socket, its
+ * replies or its input have reached a limit of `limits.ts`, so the memory it takes is bounded by
+ * them and by one reply.
  *
  *   open -> ending -> closed      ending: nothing more starts, replies still leave
  */
@@ -33,6 +33,7 @@ import {
   turnMs,
 } from './limits.ts';
 import { type Place, ReplyQueue } from './reply-queue.ts';
+import type { Turns, TurnTaker } from './turns.ts';
 
 /** What the connections of one server share. */
 export interface Surroundings {
@@ -41,6 +42,7 @@ export interface Surroundings {
   readonly limits: ClientLimits;
   readonly system: System;
   readonly pages: OutputPages;
+  readonly turns: Turns;
   /** Calls `turn` of the connection, once, when what runs now is over. */
   wake(connection: Connection): void;
   closed(connection: Connection): void;
@@ -50,7 +52,7 @@ export interface Surroundings {
   broken(error: unknown): void;
 }
 
-export class Connection implements Client {
+export class Connection implements Client, TurnTaker {
   readonly session: Session;
   readonly #around: Surroundings;
   readonly #socket: Socket;
@@ -61,8 +63,8 @@ export class Connection implements Client {
   #held: Request | undefined;
   /** The one unanswered request lets nothing overtake it. */
   #alone = false;
-  /** The rest of the input gets its turn by itself. */
-  #scheduled = false;
+  /** It has asked for a turn that it has not had. */
+  #queued = false;
   /** All input has been looked at: only more bytes lead to more requests. */
   #drained = true;
   #inputEnded = false;
@@ -111,8 +113,24 @@ export class Connection implements Client {
 
   /** Something has changed: a reply is ready, the socket has room, the input has ended. */
   turn(): void {
-    if (this.#scheduled) this.#flush();
-    else this.#run(this.#around.system.clock.monotonicMs());
+    if (!this.#queued && this.#mayStart) this.#askForTurn();
+    this.#flush();
+    this.#steerReading();
+  }
+
+  /** Starts requests until input, turn or room are used up; then sends what is ready. */
+  takeTurn(nowMs: number): void {
+    this.#queued = false;
+    for (let started = 0; this.#hasRoom && this.#startNext(); ) {
+      started += 1;
+      if (this.#turnIsOver(started, nowMs)) {
+        this.#queued = true;
+        this.#around.turns.askAgain(this);
+        break;
+      }
+    }
+    this.#flush();
+    this.#steerReading();
   }
 
   /** Looks at the clocks. Called every `sweepPeriodMs`. */
@@ -148,11 +166,11 @@ export class Connection implements Client {
   #receive(chunk: Buffer): void {
     this.#around.registry.bytesRead += chunk.length;
     if (this.#state !== 'open') return;
-    const nowMs = this.#around.system.clock.monotonicMs();
-    this.#lastInputAtMs = nowMs;
+    this.#lastInputAtMs = this.#around.system.clock.monotonicMs();
     this.#reader.push(chunk);
-    if (this.#scheduled) this.#steerReading();
-    else this.#run(nowMs);
+    this.#drained = false;
+    if (!this.#queued) this.#askForTurn();
+    this.#steerReading();
   }
 
   /** The client sends no more, and still wants its replies. */
@@ -161,29 +179,20 @@ export class Connection implements Client {
     this.turn();
   }
 
-  /** Starts requests until input, turn or room are used up; then sends what is ready. */
-  #run(nowMs: number): void {
-    for (let started = 0; this.#hasRoom && this.#startNext(); ) {
-      started += 1;
-      if (this.#turnIsOver(started, nowMs)) {
-        this.#scheduled = true;
-        this.#around.system.timers.soon(() => this.#resume());
-        break;
-      }
-    }
-    this.#flush();
-    this.#steerReading();
+  /** Not to be asked for in vain: most who are woken only have replies to send. */
+  get #mayStart(): boolean {
+    return this.#held !== undefined || !this.#drained || this.#inputEnded;
+  }
+
+  #askForTurn(): void {
+    this.#queued = true;
+    this.#around.turns.ask(this);
   }
 
   #turnIsOver(started: number, sinceMs: number): boolean {
     if (started % requestsPerTimeCheck !== 0) return false;
     if (started >= requestsPerTurnMax) return true;
     return this.#around.system.clock.monotonicMs() - sinceMs > turnMs;
-  }
-
-  #resume(): void {
-    this.#scheduled = false;
-    this.turn();
   }
 
   get #hasRoom(): boolean {

@@ -1,4 +1,7 @@
-/** Listening on several addresses, as `bind` writes them: `*`, `::*`, hosts, `-` before optional ones. */
+/**
+ * Listening on several addresses, as `bind` writes them: `*`, `::*`, hosts, `-` before optional
+ * ones.
+ */
 import { createServer, type Server, type Socket } from 'node:net';
 
 /** Says in one line what could not be done. */
@@ -30,8 +33,8 @@ const wildcards: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Listens on all of `binds`; port 0 takes one free port for all of them. Rejects with a ListenError,
- * and then listens on none.
+ * Listens on all of `binds`; port 0 takes one free port for all of them. Rejects with a
+ * ListenError, and then listens on none.
  */
 export async function listenOnAll(
   binds: readonly string[],

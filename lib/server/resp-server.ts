@@ -16,6 +16,7 @@ import type { ClientRegistry } from './client-registry.ts';
 import { Connection, type Surroundings } from './connection.ts';
 import { ClientLimits, sweepPeriodMs } from './limits.ts';
 import { listenOnAll } from './listeners.ts';
+import { Turns } from './turns.ts';
 
 export interface RespServerOptions {
   /** As the words of the directive: `*`, `-::*`, `127.0.0.1`. */
@@ -67,6 +68,7 @@ export class RespServer {
       system: ports.system,
       limits: new ClientLimits(ports.settings),
       pages: new OutputPages(),
+      turns: new Turns(ports.system),
       wake: (connection) => this.#wake(connection),
       closed: (connection) => this.#closed(connection),
       attacked: (session) => this.#attacked(session),

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { MapReply, type Reply, SetReply } from '../../lib/protocol/reply.ts';
 import { Frame, plain } from '../support/fake-ports.ts';
+import { root } from '../support/root.ts';
 
-const redisRows = readFileSync(new URL('./redis-7-rows.txt', import.meta.url), 'utf8')
+const redisRows = readFileSync(join(root, 'spec/commands/redis-7-rows.txt'), 'utf8')
   .split('\n')
   .filter((line) => line !== '' && !line.startsWith('#'));
 

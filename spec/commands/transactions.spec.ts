@@ -151,6 +151,21 @@ describe('EXEC', () => {
     );
   });
 
+  it('lets others run between many commands, and answers them in order', async () => {
+    const frame = new Frame();
+    const [session, other] = [frame.connect(), frame.connect()];
+    frame.now(session, 'multi');
+    for (let at = 0; at < 2500; at += 1) frame.now(session, 'INCR k');
+    const order: unknown[] = [];
+    const reply = frame.run(session, 'exec').then((replies) => {
+      order.push('exec');
+      return replies;
+    });
+    setImmediate(() => order.push(frame.now(other, 'PING')));
+    expect(await reply).to.deep.equal(Array.from({ length: 2500 }, (_, index) => index + 1));
+    expect(order).to.deep.equal(['+PONG', 'exec']);
+  });
+
   it('is UNCERTAIN as a whole when the outcome of one write is', async () => {
     const frame = new Frame();
     const session = frame.connect();
