@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative } from 'node:path';
 import { expect } from 'chai';
+import { root } from './support/root.ts';
 
 interface Source {
   readonly path: string;
@@ -119,12 +120,12 @@ function columnFaults({ path, text }: Source): string[] {
     .flatMap((line, index) => (line.length > 100 ? [`${path}:${index + 1} is too long`] : []));
 }
 
-const root = join(import.meta.dirname, '..', 'lib');
-const sources: readonly Source[] = readdirSync(root, { recursive: true, withFileTypes: true })
+const library = join(root, 'lib');
+const sources: readonly Source[] = readdirSync(library, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
   .map((entry) => {
     const file = join(entry.parentPath, entry.name);
-    return { path: relative(root, file), text: readFileSync(file, 'utf8') };
+    return { path: relative(library, file), text: readFileSync(file, 'utf8') };
   });
 
 describe('the structure of lib', () => {

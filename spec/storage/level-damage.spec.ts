@@ -1,10 +1,9 @@
 /**
  * The real engine over files that were damaged while nobody looked. Whatever is flipped: the store
  * refuses to open with a StoreError, or it opens and is not sound, or nothing was lost. It never
- * answers wrong bytes, and never says "not found" while it claims to be sound. (Flipped lengths in
- * a table can make the engine itself abort, by an assertion in C++: that counts as refusing.)
+ * answers wrong bytes, never says "not found" while it claims to be sound, and never ends the process
+ * by one of the engine's assertions.
  */
-import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +13,7 @@ import { LevelStorage } from '../../lib/storage/level-storage.ts';
 import { Store } from '../../lib/storage/store.ts';
 import { storeOptions, Writer } from '../contract/store-contract.ts';
 import { SeededRandom, silentLog } from '../sim/virtual-time.ts';
+import { inspectInChild } from './inspect-child.ts';
 import { type Outcome, recordsCount, refused, valueAt } from './inspect-store.ts';
 
 const system = realSystem(silentLog);
@@ -22,29 +22,11 @@ function storeIn(directory: string): Store {
   return new Store(new LevelStorage(directory, system.clock), system, storeOptions);
 }
 
-/** Inspects all; where the engine aborts, the rest goes on in another process. */
 async function inspect(directories: readonly string[]): Promise<readonly Outcome[]> {
-  const outcomes: Outcome[] = [];
-  while (outcomes.length < directories.length) {
-    const { lines, aborted } = await inspectInChild(directories.slice(outcomes.length));
-    for (const line of lines) outcomes.push(JSON.parse(line));
-    if (aborted) outcomes.push(refused);
-  }
+  const { signal, outcomes } = await inspectInChild(directories);
+  expect(signal, 'nothing ends the process').to.equal(null);
+  expect(outcomes).to.have.length(directories.length);
   return outcomes;
-}
-
-function inspectInChild(
-  directories: readonly string[],
-): Promise<{ readonly lines: readonly string[]; readonly aborted: boolean }> {
-  const script = join(import.meta.dirname, 'inspect-store.ts');
-  return new Promise((resolve, reject) => {
-    const parameters = ['--import', 'tsx', script, ...directories];
-    execFile(process.execPath, parameters, (error, stdout, stderr) => {
-      const aborted = error?.signal === 'SIGABRT';
-      if (error !== null && !aborted) reject(new Error(stderr));
-      else resolve({ lines: stdout.split('\n').filter((line) => line !== ''), aborted });
-    });
-  });
 }
 
 describe('a store over damaged LevelDB files', function () {

@@ -2,7 +2,6 @@
  * One byte of a table is flipped, anywhere. Nothing of it may abort the process, give a wrong value
  * or, in a store that calls itself sound, hide a record: the children that look must all end well.
  */
-import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +14,7 @@ import { Store } from '../../lib/storage/store.ts';
 import { checkTable } from '../../lib/storage/table-check.ts';
 import { storeOptions, Writer } from '../contract/store-contract.ts';
 import { SeededRandom, silentLog } from '../sim/virtual-time.ts';
+import { inspectInChild } from './inspect-child.ts';
 import { recordsCount, valueAt } from './inspect-store.ts';
 
 const system = realSystem(silentLog);
@@ -97,7 +97,7 @@ describe('a damaged table', function () {
   it('is not looked at when no edit of the manifest names it, for it was never finished', async () => {
     const directory = await damaged('unfinished', file);
     await writeFile(join(directory, 'level', '000900.ldb'), file.subarray(0, 1000));
-    expect(await endOf([directory])).to.deep.equal({ signal: null, outcomes: [sound] });
+    expect(await inspectInChild([directory])).to.deep.equal({ signal: null, outcomes: [sound] });
   });
 
   it('has a manifest that may end in a part of a record or in zeros, but not be damaged', () => {
@@ -130,7 +130,7 @@ describe('a damaged table', function () {
       places.push(`${at} ^ ${bits}`);
       directories.push(await damaged(`flip${count}`, flipped(at, bits)));
     }
-    const { signal, outcomes } = await endOf(directories);
+    const { signal, outcomes } = await inspectInChild(directories);
     expect(signal, `seed ${seed}, at ${places[outcomes.length]}`).to.equal(null);
     expect(outcomes).to.have.length(flipsCount);
     for (const [index, outcome] of outcomes.entries()) {
@@ -148,23 +148,4 @@ describe('a damaged table', function () {
   }
 });
 
-interface End {
-  readonly signal: string | null;
-  readonly outcomes: readonly Readonly<Record<string, unknown>>[];
-}
-
 const sound = { opened: true, sound: true, problems: 0, missing: 0, wrong: 0 };
-
-function endOf(directories: readonly string[]): Promise<End> {
-  const script = join(import.meta.dirname, 'inspect-store.ts');
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      ['--import', 'tsx', script, ...directories],
-      (_error, stdout) => {
-        const lines = stdout.split('\n').filter((line) => line !== '');
-        resolve({ signal: child.signalCode, outcomes: lines.map((line) => JSON.parse(line)) });
-      },
-    );
-  });
-}

@@ -13,10 +13,6 @@ const titles: readonly (readonly [CommandGroup, string])[] = [
   ['dynamo', 'Dynamo'],
 ];
 
-function escaped(text: string): string {
-  return text.replaceAll('|', '\\|');
-}
-
 function usages({ name, syntax, subcommands }: Command): string[] {
   if (subcommands === undefined) return [`${name.toUpperCase()} ${syntax}`.trim()];
   return subcommands
@@ -37,13 +33,12 @@ export function commandSection(): string {
 }
 
 export function directiveSection(): string {
-  const rows = directives.map(({ name, default: value, summary, mutable }) => {
-    const shown = value === '' ? '' : `\`${value}\``;
-    return `| \`${name}\` | ${shown} | ${mutable ? 'yes' : ''} | ${escaped(summary)} |`;
-  });
-  return ['| directive | default | CONFIG SET | what it does |', '|---|---|---|---|', ...rows].join(
-    '\n',
-  );
+  return directives
+    .map(({ name, default: value, summary, mutable }) => {
+      const notes = [value === '' ? 'empty' : `\`${value}\``, ...(mutable ? ['CONFIG SET'] : [])];
+      return `- \`${name}\` (${notes.join(', ')}): ${summary}`;
+    })
+    .join('\n');
 }
 
 const sections: readonly (readonly [string, () => string])[] = [
@@ -55,8 +50,10 @@ const sections: readonly (readonly [string, () => string])[] = [
 export function withTables(readme: string): string {
   let text = readme;
   for (const [name, make] of sections) {
-    const pattern = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(\n<!-- /${name} -->)`);
-    text = text.replace(pattern, (_, head: string, tail: string) => head + make() + tail);
+    const [head, tail] = [`<!-- ${name} -->\n`, `<!-- /${name} -->`];
+    const [from, to] = [text.indexOf(head) + head.length, text.indexOf(tail)];
+    if (from < head.length || to < from) throw new Error(`README has no place for the ${name}`);
+    text = `${text.slice(0, from)}\n${make()}\n\n${text.slice(to)}`;
   }
   return text;
 }

@@ -9,11 +9,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+
+import { root } from './root.ts';
 
 /** As `npm start` and the first line of main.ts have it. */
 const nodeFlags = ['--max-semi-space-size=32'];
-const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const entry = join(root, 'dist', 'main.js');
 const startTimeoutMs = 15_000;
 const alive = new Set<ChildProcess>();
 const directories = new Set<string>();
