@@ -1,4 +1,7 @@
-/** The sections of INFO that speak of the floors below the commands: `dynamo` (DESIGN 2.6) and `persistence`. */
+/**
+ * The sections of INFO that speak of the floors below the commands: `dynamo` (DESIGN 2.6) and
+ * `persistence`.
+ */
 import type { InfoFields } from './commands/ports.ts';
 import type { Config } from './config.ts';
 import type { OperationCounts } from './coordinator/operation-counts.ts';

@@ -27,8 +27,8 @@ export const u48Max = 2 ** 48 - 1;
 export const stampBytes = 7;
 
 /**
- * Byte by byte: Buffer's own readers and writers check and branch at every call, which shows where a
- * row has a dozen numbers. The caller has made room.
+ * Byte by byte: Buffer's own readers and writers check and branch at every call, which shows where
+ * a row has a dozen numbers. The caller has made room.
  */
 export function writeU32(target: Buffer, value: number, offset: number): number {
   target[offset] = value >>> 24;

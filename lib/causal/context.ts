@@ -1,13 +1,13 @@
 /**
- * The printable form of a version vector that clients carry (DESIGN 2.4): what they have read, to be
- * handed back with what they write. Base64url text of
+ * The printable form of a version vector that clients carry (DESIGN 2.4): what they have read, to
+ * be handed back with what they write. Base64url text of
  *
  *   u8 format, 1 | ring id (4 bytes) | place (8) | n times actor (6), stamp (7) | MAC (16)
  *
  * The ring id is a hash of the ring key, the place a keyed hash of (db, key), the MAC covers all
- * before it. A context decides which values a write removes, so it is taken whole or not at all: one
- * that is damaged, of another ring or of another key is refused, never guessed at. The empty text
- * is the context that has seen nothing, of any key, and no other text is.
+ * before it. A context decides which values a write removes, so it is taken whole or not at all:
+ * one that is damaged, of another ring or of another key is refused, never guessed at. The empty
+ * text is the context that has seen nothing, of any key, and no other text is.
  */
 import { RedisError } from '../base/errors.ts';
 import { type Dot, faultOf, type VersionVector } from './record.ts';

@@ -108,10 +108,10 @@ export function remove(record: Record, context: VersionVector): Record {
 }
 
 /**
- * A write in the place of one sibling, beside all others (EXPIRE, PERSIST, GETEX). No vector can say
- * "this dot and not the actor's earlier ones", and none need to: the record's own vector covers the
- * old dot already, so leaving the sibling out is what tells other replicas that it is superseded,
- * while all that is still here is in their records too or is new to them.
+ * A write in the place of one sibling, beside all others (EXPIRE, PERSIST, GETEX). No vector can
+ * say "this dot and not the actor's earlier ones", and none need to: the record's own vector covers
+ * the old dot already, so leaving the sibling out is what tells other replicas that it is
+ * superseded, while all that is still here is in their records too or is new to them.
  */
 export function replace(record: Record, oldDot: Dot, sibling: Sibling): Record {
   const others = record.siblings.filter(({ dot }) => compareDots(dot, oldDot) !== 0);
@@ -168,8 +168,8 @@ function withSibling(siblings: readonly Sibling[], sibling: Sibling): readonly S
 }
 
 /**
- * Of two siblings with one dot. They are the same write, hence equal. Should two ever differ (a bug,
- * or damage that no checksum saw), all replicas must still settle on one: the greater in
+ * Of two siblings with one dot. They are the same write, hence equal. Should two ever differ (a
+ * bug, or damage that no checksum saw), all replicas must still settle on one: the greater in
  * (order, kind, expiry, bytes).
  */
 function oneOf(a: Sibling, b: Sibling): Sibling {

@@ -5,12 +5,12 @@
  *
  * Invariant: `tick` strictly increases over the life of the clock, whatever the wall clock does. A
  * burst of more than 4096 ticks in one millisecond carries into the next; a wall clock that steps
- * back leaves the stamps counting on from where they were. Over restarts the invariant holds because
- * the owner of the clock starts it at a ceiling that it synced ahead of use.
+ * back leaves the stamps counting on from where they were. Over restarts the invariant holds
+ * because the owner of the clock starts it at a ceiling that it synced ahead of use.
  *
- * Stamps of others lift the clock, so that what was seen sorts before what is written next; but only
- * up to a second ahead of the own wall clock, else one node with a bad clock would drag all the
- * others with it. Source: Kulkarni et al. 2014, "Logical Physical Clocks".
+ * Stamps of others lift the clock, so that what was seen sorts before what is written next; but
+ * only up to a second ahead of the own wall clock, else one node with a bad clock would drag all
+ * the others with it. Source: Kulkarni et al. 2014, "Logical Physical Clocks".
  */
 import { assert } from '../base/assert.ts';
 import type { Stamp } from './record.ts';

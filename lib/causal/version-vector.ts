@@ -3,9 +3,9 @@
  * whoever has seen one has seen all that the actor wrote to the key before (DESIGN 3.3), so one
  * stamp for each actor says it all.
  *
- * A vector is an immutable array sorted by actor. Most have one entry, few more than three, so plain
- * walks over both arrays beat every map; what need not be built is not built (`join` answers one of
- * its arguments where that is the result).
+ * A vector is an immutable array sorted by actor. Most have one entry, few more than three, so
+ * plain walks over both arrays beat every map; what need not be built is not built (`join` answers
+ * one of its arguments where that is the result).
  *
  *   join(a, b) = join(b, a)     join(a, join(b, c)) = join(join(a, b), c)     join(a, a) = a
  *   covered(join(a, b), dot) = covered(a, dot) or covered(b, dot)
@@ -57,7 +57,9 @@ export function compareVersions(a: VersionVector, b: VersionVector): Comparison 
   return bHasMore ? 'before' : 'equal';
 }
 
-/** Pointwise maximum; `a` itself if it has seen all of `b`, else `b` if that has seen all of `a`. */
+/**
+ * Pointwise maximum; `a` itself if it has seen all of `b`, else `b` if that has seen all of `a`.
+ */
 export function join(a: VersionVector, b: VersionVector): VersionVector {
   if (a === b) return a;
   const comparison = compareVersions(a, b);
@@ -97,7 +99,9 @@ export function including(vv: VersionVector, dot: Dot): VersionVector {
   return vv.length === 1 ? [dot] : vv.with(at, dot);
 }
 
-/** From dots in any order, repeated ones too. For what comes from outside: order is never trusted. */
+/**
+ * From dots in any order, repeated ones too. For what comes from outside: order is never trusted.
+ */
 export function makeVersionVector(dots: readonly Dot[]): VersionVector {
   const vv: Dot[] = [];
   for (const dot of [...dots].sort(compareDots)) {

@@ -1,7 +1,7 @@
 /**
  * What a reader sees of a record at a moment. Siblings are ordered by (order, stamp, actor), a
- * function of the record alone, so every node picks the same one. Tombstones and expired values take
- * part: when one of them wins, the key reads as missing (DESIGN 3.2).
+ * function of the record alone, so every node picks the same one. Tombstones and expired values
+ * take part: when one of them wins, the key reads as missing (DESIGN 3.2).
  */
 import { type Record, type Sibling, type Stamp, siblingKind } from './record.ts';
 

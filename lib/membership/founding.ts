@@ -5,8 +5,8 @@
  * contradicts it is refused, and so is a directory that has data but no readable identity, because
  * founding anew would make all its records unreachable.
  *
- *   stored form = u8 version 1 | node id (20) | ring key (32) | partitions u32 | databases u16 | n u8
- *               | cluster name (UTF-8)
+ *   stored form = u8 version 1 | node id (20) | ring key (32) | partitions u32 | databases u16 |
+ *                 n u8 | cluster name (UTF-8)
  */
 import { StoreError } from '../base/errors.ts';
 import type { System } from '../runtime/ports.ts';
@@ -95,7 +95,8 @@ export function encodeIdentity(identity: Identity): Buffer {
 export function decodeIdentity(bytes: Buffer): Identity {
   if (bytes[0] !== identityVersion || bytes.length < fixedBytes) {
     throw new IdentityError(
-      `the identity of this node has format ${bytes[0] ?? 'none'}, this version knows ${identityVersion}`,
+      `the identity of this node has format ${bytes[0] ?? 'none'}, ` +
+        `this version knows ${identityVersion}`,
     );
   }
   const keyAt = 1 + nodeIdBytes;

@@ -20,7 +20,9 @@ const escapes: ReadonlyMap<number, number> = new Map([
   [0x61, 0x07],
 ]);
 
-/** The words of a line without its line feed; undefined: unbalanced quotes. The words are copies. */
+/**
+ * The words of a line without its line feed; undefined: unbalanced quotes. The words are copies.
+ */
 export function splitInline(line: Buffer): Buffer[] | undefined {
   const words: Buffer[] = [];
   const output = Buffer.alloc(line.length);

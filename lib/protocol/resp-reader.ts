@@ -1,7 +1,7 @@
 /**
- * Requests out of bytes: RESP arrays of bulk strings, and inline commands, split anywhere, pipelined
- * and mixed. No I/O: `push` takes what the socket gave, `next` gives one request at a time, so the
- * caller decides how much of a pipeline runs in one turn.
+ * Requests out of bytes: RESP arrays of bulk strings, and inline commands, split anywhere,
+ * pipelined and mixed. No I/O: `push` takes what the socket gave, `next` gives one request at a
+ * time, so the caller decides how much of a pipeline runs in one turn.
  *
  * All unread input lies in one buffer. A chunk that comes when nothing is left over becomes that
  * buffer itself; else it is appended to what is left over, in a buffer that doubles. So every byte
@@ -32,7 +32,9 @@ const argumentsMax = 2 ** 31 - 1;
 const unauthenticatedArgumentsMax = 10;
 const unauthenticatedBulkBytesMax = 16384;
 
-/** Memory that an argument takes beside its bytes, so that `*2147483647` of empty ones is counted. */
+/**
+ * Memory that an argument takes beside its bytes, so that `*2147483647` of empty ones is counted.
+ */
 const argumentOverheadBytes = 96;
 const growthBytesMin = 512;
 
@@ -245,7 +247,9 @@ export class RequestReader {
     return -1;
   }
 
-  /** Moves what is left over to a new buffer, with room for as much again, or for the whole bulk. */
+  /**
+   * Moves what is left over to a new buffer, with room for as much again, or for the whole bulk.
+   */
   #grow(arrivingBytes: number): void {
     const needed = Math.max(this.#end - this.#at + arrivingBytes, growthBytesMin);
     const bulkBytes = this.#bulkBytes + 2;

@@ -1,7 +1,7 @@
 /**
- * Replies into bytes, RESP2 or RESP3. The bytes of a reply are copied inside `write`, so it may hold
- * views that live only this turn; what `take` gives is never touched again and may wait in a socket
- * for as long as the other side likes.
+ * Replies into bytes, RESP2 or RESP3. The bytes of a reply are copied inside `write`, so it may
+ * hold views that live only this turn; what `take` gives is never touched again and may wait in a
+ * socket for as long as the other side likes.
  *
  * All writers of a server fill the same pages, one behind the other. Replies that one connection
  * gets in one turn lie side by side, so they leave as one chunk, in one socket write; ten thousand

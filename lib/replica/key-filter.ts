@@ -1,7 +1,7 @@
 /**
- * Which keys may be in the storage: a Bloom filter, so that a key that is new costs no read. LevelDB
- * has filters of its own, but in its tables, and only a few dozen of those may stay open (see
- * storage/level-storage.ts): asking it for an absent key costs 11 us among a million others.
+ * Which keys may be in the storage: a Bloom filter, so that a key that is new costs no read.
+ * LevelDB has filters of its own, but in its tables, and only a few dozen of those may stay open
+ * (see storage/level-storage.ts): asking it for an absent key costs 11 us among a million others.
  *
  * It never says no to a key that is there. Every key is added before its first row is handed to the
  * storage; what lay there at the start is added by the scan after every open, and until that has

@@ -1,7 +1,7 @@
 /**
- * What has been handed to the storage and is not committed yet, by key. A change that builds on such
- * a row, or a reader that has seen it, waits for its commit. One row per key, the newest: batches
- * commit in order, so when it is committed all older ones are.
+ * What has been handed to the storage and is not committed yet, by key. A change that builds on
+ * such a row, or a reader that has seen it, waits for its commit. One row per key, the newest:
+ * batches commit in order, so when it is committed all older ones are.
  *
  * The map is keyed by the 32-bit hash, which costs a third of a text; rows whose keys share it form
  * a chain.

@@ -130,9 +130,9 @@ export class Replica {
   }
 
   /**
-   * Rewrites the bookkeeping of the newest row, or deletes it: the sweeper's and the reclaimer's way
-   * in. No dot, no new state of the record. `decide` runs in the key's order, in the turn of the
-   * change; `counted` is undefined for a record that a flush has hidden.
+   * Rewrites the bookkeeping of the newest row, or deletes it: the sweeper's and the reclaimer's
+   * way in. No dot, no new state of the record. `decide` runs in the key's order, in the turn of
+   * the change; `counted` is undefined for a record that a flush has hidden.
    */
   maintain(
     place: Place,

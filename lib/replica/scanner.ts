@@ -21,7 +21,9 @@ export interface ScanPage {
 
 /** Rows read in one go. */
 const chunkRows = 256;
-/** Records passed over in one page at the most, in units of its count: other databases lie between. */
+/**
+ * Records passed over in one page at the most, in units of its count: other databases lie between.
+ */
 const workFactor = 10;
 
 export class Scanner {

@@ -24,7 +24,7 @@ export const standings = ['live', 'expiring', 'expired', 'deleted', 'shadowed'] 
  * expiring  a reader sees a value until `agendaAtMs`
  * expired   nothing lives, at least one value has expired; the last one at `agendaAtMs`
  * deleted   nothing lives, nothing expired; so since `agendaAtMs`
- * shadowed  a tombstone or an expired value wins over one that lives, until `agendaAtMs` (0: for ever)
+ * shadowed  a tombstone or an expired value wins over a live one, until `agendaAtMs` (0: for ever)
  */
 export type Standing = (typeof standings)[number];
 

@@ -1,8 +1,7 @@
 /**
  * What happens to records without a client asking, in bounded steps: an expired key stops being
- * counted, what has been dead for long enough is reaped, and what a flush has hidden is removed. The
- * agenda has one row per record that
- * needs attention, in the order of the instants.
+ * counted, what has been dead for long enough is reaped, and what a flush has hidden is removed.
+ * The agenda has one row per record that needs attention, in the order of the instants.
  *
  * Readers never depend on it: expiry is exact for them by the clock. Reaping forgets a record's
  * version vector, so it waits until every owner holds the delete (DESIGN 3.4); `mayReap` says

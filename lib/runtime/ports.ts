@@ -4,7 +4,10 @@
  * a random number.
  */
 export interface Clock {
-  /** Wall clock, whole milliseconds since 1970. May step in either direction: only for expiry and stamps. */
+  /**
+   * Wall clock, whole milliseconds since 1970. May step in either direction: only for expiry and
+   * stamps.
+   */
   wallMs(): number;
   /** Never goes back; milliseconds with a fraction, from an arbitrary origin. For durations. */
   monotonicMs(): number;

@@ -20,7 +20,10 @@ const magnitudeBitsMax = 16384;
 const fractionDigits = 17;
 /** Redis' buffer, the end of the string included. */
 const textBytesMax = 5 * 1024;
-/** Powers of ten safely beyond the largest and the smallest value: what lies there need not be built. */
+/**
+ * Powers of ten safely beyond the largest and the smallest value: what lies there need not be
+ * built.
+ */
 const decimalPlacesMax = 4940;
 const decimalPlacesMin = -4960;
 

@@ -62,8 +62,11 @@ export function storeContract(name: string, make: () => Promise<StorageRig>): vo
     let rig: StorageRig;
     let store: Store;
     let writer: Writer;
+    /** Also those that a test leaves behind as a crash would: a forgotten one would go on for ever. */
+    let stores: Store[] = [];
     const start = (options: Partial<StoreOptions> = {}): Store => {
       store = new Store(rig.storage, rig.system, { ...storeOptions, ...options });
+      stores.push(store);
       writer = new Writer(store, rig.system, writer?.rows);
       return store;
     };
@@ -76,11 +79,12 @@ export function storeContract(name: string, make: () => Promise<StorageRig>): vo
 
     beforeEach(async () => {
       rig = await make();
+      stores = [];
       start();
       writer = new Writer(store, rig.system);
     });
     afterEach(async () => {
-      await rig.run(store.close());
+      for (const opened of stores) await rig.run(opened.close());
       await rig.end();
     });
 

@@ -12,9 +12,10 @@ export interface End {
 }
 
 export function inspectInChild(directories: readonly string[]): Promise<End> {
-  const script = join(root, 'build', 'spec', 'storage', 'inspect-store.js');
+  const script = join(root, 'spec', 'storage', 'inspect-store.ts');
+  const parameters = ['--import', 'tsx', script, ...directories];
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [script, ...directories], (_error, stdout) => {
+    const child = execFile(process.execPath, parameters, (_error, stdout) => {
       const lines = stdout.split('\n').filter((line) => line !== '');
       resolve({ signal: child.signalCode, outcomes: lines.map((line) => JSON.parse(line)) });
     });
