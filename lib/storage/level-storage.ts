@@ -53,7 +53,7 @@ const levelOptions = {
   maxFileSize: 1024 * 1024,
   /** Only tables that could not be mapped use it. */
   cacheSize: 1024 * 1024,
-  /** Twice LevelDB's: keys written again and again meet in memory, and are compacted half as often. */
+  /** Twice LevelDB's: keys written again meet in memory, and are compacted half as often. */
   writeBufferSize: 8 * 1024 * 1024,
 } as const;
 
