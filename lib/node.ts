@@ -11,6 +11,7 @@ import { type Config, ConfigError } from './config.ts';
 import { GatedCoordinator } from './coordinator/gated-coordinator.ts';
 import { LocalCoordinator } from './coordinator/local-coordinator.ts';
 import { OperationCounts } from './coordinator/operation-counts.ts';
+import type { UpdateLimits } from './coordinator/update-core.ts';
 import { dynamoFields, persistenceFields } from './dynamo-info.ts';
 import { checkAgainst, establishIdentity, type Identity } from './membership/founding.ts';
 import { census } from './replica/census.ts';
@@ -81,10 +82,7 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
     locator: new Locator(ringKey),
     digest: (bytes) => system.hashes.hmacSha256(ringKey, bytes),
     tally: (index) => store.tally(index),
-    limits: () => ({
-      stringBytesMax: config.number('proto-max-bulk-len'),
-      siblingLimit: config.number('sibling-limit'),
-    }),
+    limits: followLimits(config),
   });
   const coordinator = new GatedCoordinator(local, (run) => replica.onIdle(run));
 
@@ -135,6 +133,21 @@ function refuseWhatNeedsPeers(config: Config): void {
 function appendfsyncOf(config: Config): Appendfsync {
   const text = config.text('appendfsync');
   return text === 'always' || text === 'no' ? text : 'everysec';
+}
+
+/** Asked for with every write, so the directives are read when they change. */
+function followLimits(config: Config): () => UpdateLimits {
+  const read = (): UpdateLimits => ({
+    stringBytesMax: config.number('proto-max-bulk-len'),
+    siblingLimit: config.number('sibling-limit'),
+  });
+  let limits = read();
+  for (const name of ['proto-max-bulk-len', 'sibling-limit']) {
+    config.onChange(name, () => {
+      limits = read();
+    });
+  }
+  return () => limits;
 }
 
 async function identify(

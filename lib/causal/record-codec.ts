@@ -117,6 +117,8 @@ export function decodeVersionVector(source: Buffer, start: number): VersionVecto
   checkFormat(reader.byte());
   const actors = reader.varint();
   reader.varint();
+  // The usual record has one actor, and an array that grows begins with room for many.
+  if (actors === 1) return [reader.dot()];
   const vv: Dot[] = [];
   for (let index = 0; index < actors; index += 1) vv.push(reader.dot());
   return vv;

@@ -77,12 +77,14 @@ export function readRecord(body: Buffer, start: number, end: number): Record {
 }
 
 export function readMine(body: Buffer, start: number): Mine {
+  const epoch = readU48(body, start + epochAt);
+  const first = start + headBytes;
+  // The usual record has one, and an array that grows begins with room for many.
+  if (body[start + actorCountAt] === 1) return { epoch, actors: [readU48(body, first)] };
   const actors: number[] = [];
   const recordAt = recordStart(body, start);
-  for (let at = start + headBytes; at < recordAt; at += actorBytes) {
-    actors.push(readU48(body, at));
-  }
-  return { epoch: readU48(body, start + epochAt), actors };
+  for (let at = first; at < recordAt; at += actorBytes) actors.push(readU48(body, at));
+  return { epoch, actors };
 }
 
 export function readStanding(
