@@ -52,11 +52,13 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
   const clock = new StampClock(0);
   const filter = new KeyFilter();
   let takeBack = (): void => {};
+  let reopened = (): void => {};
   const store = new Store(storage, system, {
     appendfsync: appendfsyncOf(config),
     lastStamp: () => clock.last,
     census: (snapshot) => census(snapshot, filter),
     onFence: () => takeBack(),
+    onReopened: () => reopened(),
   });
   const report = await store.open();
   clock.lift(report.ceiling);
@@ -68,6 +70,7 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
   const replica = new Replica(store, system, clock, { databases, cacheBytes, filter });
   replica.restoreFlushed(await flushStamps(store, flushMetaName, databases));
   takeBack = () => replica.takeBack();
+  reopened = () => replica.reopened();
   const scanner = new Scanner(replica, store, system);
   const sweeper = new Sweeper(replica, store, system, {
     databases,

@@ -15,7 +15,7 @@ import { isExpired, withoutFlushed } from '../causal/visible.ts';
 import type { System } from '../runtime/ports.ts';
 import type { Change } from '../storage/batch-row.ts';
 import { type Agenda, agendaKey } from '../storage/keys.ts';
-import { sealMeta } from '../storage/meta.ts';
+import { readMeta, sealMeta } from '../storage/meta.ts';
 import { bodyEnd, bodyStart, newRow, seal } from '../storage/row.ts';
 import type { Store } from '../storage/store.ts';
 import type { Visible } from '../updates/update.ts';
@@ -177,6 +177,21 @@ export class Replica {
     this.#rows.takeBack();
     this.#flushed = this.#flushedDurably;
     this.actors.renew();
+  }
+
+  /**
+   * The storage has been opened again: what failed may be there after all, a flush too, so nothing
+   * that was read before counts.
+   */
+  reopened(): void {
+    this.#rows.forget();
+    const unread = (error: unknown): void => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#system.log.warning('the flush stamps could not be read again', { reason });
+    };
+    readMeta(this.#store, flushMetaName).then((bytes) => {
+      if (bytes !== undefined) this.restoreFlushed(FlushStamps.decode(bytes));
+    }, unread);
   }
 
   /** Calls back once no step waits for the disk to read its record. */

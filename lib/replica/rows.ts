@@ -21,7 +21,8 @@ export type Use<T> = (row: Buffer | undefined, pending: Pending | undefined) => 
 
 export class Rows {
   readonly #store: Store;
-  readonly #cache: RecordCache;
+  readonly #cacheBytes: number;
+  #cache: RecordCache;
   readonly #queue = new KeyQueue();
   readonly #overlay = new Overlay();
   readonly #filter: KeyFilter;
@@ -29,6 +30,7 @@ export class Rows {
   constructor(store: Store, filter: KeyFilter, cacheBytes: number) {
     this.#store = store;
     this.#filter = filter;
+    this.#cacheBytes = cacheBytes;
     this.#cache = new RecordCache(cacheBytes);
   }
 
@@ -71,6 +73,11 @@ export class Rows {
   /** Nothing of what is pending has ever been. */
   takeBack(): void {
     this.#overlay.clear();
+  }
+
+  /** What the cache holds may differ from what is stored now. */
+  forget(): void {
+    this.#cache = new RecordCache(this.#cacheBytes);
   }
 
   readonly #committed = (pending: Pending): void => {

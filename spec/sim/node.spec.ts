@@ -111,6 +111,31 @@ describe('a node', () => {
     expect(after.get('storage_state')).to.equal('ok');
   });
 
+  it('reads again after a fence, because the failed write may be there after all', async () => {
+    for (const outcome of ['keep', 'lose'] as const) {
+      const node = await new SimNode(4).start();
+      await node.run('SET', 'a', '5');
+      node.disk.failBatches = 1;
+      node.disk.failedBatches = outcome;
+      expect(await node.run('INCRBY', 'a', '10')).to.match(/^-UNCERTAIN /);
+      expect(await node.run('GET', 'a'), 'while it is fenced').to.equal('5');
+      await node.time.advance(10_000);
+      expect(await node.run('GET', 'a'), outcome).to.equal(outcome === 'keep' ? '15' : '5');
+      await node.run('INCR', 'a');
+      node.disk.failBatches = 1;
+      expect(await node.run('FLUSHDB')).to.match(/^-UNCERTAIN /);
+      await node.time.advance(10_000);
+      expect(await node.run('DBSIZE'), 'after a flush').to.equal(outcome === 'keep' ? 0 : 1);
+      expect(await node.run('EXISTS', 'a')).to.equal(outcome === 'keep' ? 0 : 1);
+      await node.run('INCR', 'a');
+      await node.stop();
+      await node.start();
+      await node.verified();
+      const info = await infoOf(node, 'dynamo');
+      expect([info.get('lost_records'), info.get('storage_state')]).to.deep.equal(['0', 'ok']);
+    }
+  });
+
   it('refuses writes and goes on reading while the disk is full, and loses nothing', async () => {
     const node = await new SimNode(5).start();
     await node.run('SET', 'kept', 'value');

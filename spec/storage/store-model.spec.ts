@@ -39,6 +39,10 @@ class Model {
       onFence: () => {
         this.#stale = true;
       },
+      // What was read between the two may be from before: the failed batch can be there after all.
+      onReopened: () => {
+        this.#stale = true;
+      },
     });
   }
 
