@@ -381,6 +381,6 @@ export const directives: readonly Directive[] = [
     name: 'cache-bytes',
     default: '268435456',
     ...size(1024 * 1024, 2 ** 40),
-    summary: 'Memory for recently used records.',
+    summary: 'Memory for recently used records, the engine included.',
   },
 ];

@@ -66,7 +66,7 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
   const { databases, partitions, ringKey } = identity;
   const nodeName = config.text('node-name') || identity.nodeId.toString('hex', 0, 4);
 
-  const cacheBytes = config.number('cache-bytes');
+  const cacheBytes = recordCacheBytes(config.number('cache-bytes'));
   const replica = new Replica(store, system, clock, { databases, cacheBytes, filter });
   replica.restoreFlushed(await flushStamps(store, flushMetaName, databases));
   takeBack = () => replica.takeBack();
@@ -122,6 +122,14 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
       await store.close({ epoch: replica.actors.epoch, lastStamp: clock.last });
     },
   };
+}
+
+/** LevelDB's write buffers and mapped tables, and Node's young generation under load. */
+const besideTheCacheBytes = 84 * 1024 * 1024;
+
+/** `cache-bytes` speaks of the process, so what comes with the records counts too, up to half. */
+function recordCacheBytes(cacheBytes: number): number {
+  return Math.max(cacheBytes / 2, cacheBytes - besideTheCacheBytes);
 }
 
 /** Joining and peers come with later versions; silence would look like a ring of several nodes. */

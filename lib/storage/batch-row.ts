@@ -17,7 +17,7 @@ import { isCounted } from './keys.ts';
 import { bodyEnd, bodyStart, type Crc32, isSound, RowSum, sealRow } from './row.ts';
 import type { RowChange } from './storage.ts';
 
-/** LevelDB keeps at most two logs of 8 MB; batches of 256 bytes and more fill them with fewer. */
+/** LevelDB keeps at most two logs of 4 MB; batches of 128 bytes and more fill them with fewer. */
 export const batchRowsMax = 65536;
 
 export interface BatchRow {
