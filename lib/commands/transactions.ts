@@ -13,7 +13,7 @@ import { mapKey, own } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
 import { after, Deferred, isLater, type Later } from '../base/later.ts';
 import type { Record } from '../causal/record.ts';
-import { visible } from '../causal/visible.ts';
+import { liveSiblings, visible } from '../causal/visible.ts';
 import { ErrorReply, NoReply, nullArray, ok, type Reply } from '../protocol/reply.ts';
 import type { Timers } from '../runtime/ports.ts';
 import type { Call, Command } from './command.ts';
@@ -83,9 +83,17 @@ function versionNow(call: Call, db: number, key: Buffer): Later<string> {
   );
 }
 
+const nothingLives = 'nothing ';
+
+/** What a deleted record has seen is forgotten one day, behind everybody's back: no change. */
+function differ(before: string, now: string | undefined): boolean {
+  return before !== now && !(now === nothingLives && before.startsWith(nothingLives));
+}
+
 /** Equal only for equal states of a key; a value that expires changes it. */
 function versionText(record: Record, nowMs: number): string {
   const seen = record.vv.map(({ actor, stamp }) => `${actor}:${stamp}`);
+  if (liveSiblings(record, nowMs).length === 0) return nothingLives + seen;
   const held = record.siblings.map(({ dot }) => `${dot.actor}:${dot.stamp}`);
   return `${seen} ${held} ${visible(record, nowMs) !== undefined}`;
 }
@@ -115,7 +123,9 @@ function changed(call: Call, watched: readonly Watched[]): Later<boolean> {
   const versions = readEach(call, keys, (key, index) =>
     versionNow(call, watched[index]?.db ?? 0, key),
   );
-  return after(versions, (now) => watched.some(({ version }, index) => version !== now[index]));
+  return after(versions, (now) =>
+    watched.some(({ version }, index) => differ(version, now[index])),
+  );
 }
 
 /**
