@@ -18,6 +18,24 @@ export function after<T, U>(value: Later<T>, next: (value: T) => Later<U>): Late
   return isLater(value) ? value.then(next) : next(value);
 }
 
+/** Starts something and hears how it ends, be that at once or later, settled, failed or thrown. */
+export function outcomeOf<T>(
+  start: () => Later<T>,
+  onValue: (value: T) => void,
+  onError: (error: unknown) => void,
+): void {
+  let value: Later<T>;
+  try {
+    value = start();
+  } catch (error) {
+    onError(error);
+    return;
+  }
+  if (!isLater(value)) onValue(value);
+  else if (value instanceof Deferred) value.listen(onValue, onError);
+  else value.then(onValue, onError);
+}
+
 type State = 'pending' | 'settled' | 'failed';
 
 /**

@@ -13,7 +13,7 @@
  * sibling that never expires) costs 25 bytes beside its value. A plain GET needs only the winner:
  * `peekWinner` finds it without building anything.
  */
-import { assert } from '../base/assert.ts';
+import { ByteReader, CodecError } from '../base/byte-reader.ts';
 import {
   readStamp,
   readU48,
@@ -43,14 +43,6 @@ const siblingBytesMin = 1 + stampBytes + 1 + 1;
 const kindMask = 63;
 const hasOrder = 64;
 const hasExpiry = 128;
-
-/** Bytes from outside that are no canonical record of a format that this version knows. */
-export class CodecError extends Error {
-  constructor(text: string) {
-    super(text);
-    this.name = 'CodecError';
-  }
-}
 
 /** Exactly what `writeRecord` will write. */
 export function recordBytes({ vv, siblings }: Record): number {
@@ -95,16 +87,16 @@ export function readDot(source: Buffer, offset: number): Dot {
  * Throws a CodecError; never allocates by a length that the bytes only announce.
  */
 export function decodeRecord(source: Buffer, start: number, end: number): Record {
-  const reader = new Reader(source, start, end);
+  const reader = new ByteReader('a record', source, start, end);
   checkFormat(reader.byte());
   const actors = reader.varint();
   const count = reader.varint();
   reader.need(actors * dotBytes + count * siblingBytesMin);
   const vv: Dot[] = [];
-  for (let index = 0; index < actors; index += 1) vv.push(reader.dot());
+  for (let index = 0; index < actors; index += 1) vv.push(dotFrom(reader));
   const siblings: Sibling[] = [];
   for (let index = 0; index < count; index += 1) siblings.push(readSibling(reader, vv));
-  if (reader.at !== end) throw new CodecError('a record has bytes behind its end');
+  reader.finish();
   const record = { vv, siblings };
   const fault = faultOf(record);
   if (fault !== undefined) throw new CodecError(fault);
@@ -113,14 +105,14 @@ export function decodeRecord(source: Buffer, start: number, end: number): Record
 
 /** Only what the record has seen. For bytes that this node wrote and whose checksum holds. */
 export function decodeVersionVector(source: Buffer, start: number): VersionVector {
-  const reader = new Reader(source, start, source.length);
+  const reader = new ByteReader('a record', source, start, source.length);
   checkFormat(reader.byte());
   const actors = reader.varint();
   reader.varint();
   // The usual record has one actor, and an array that grows begins with room for many.
-  if (actors === 1) return [reader.dot()];
+  if (actors === 1) return [dotFrom(reader)];
   const vv: Dot[] = [];
-  for (let index = 0; index < actors; index += 1) vv.push(reader.dot());
+  for (let index = 0; index < actors; index += 1) vv.push(dotFrom(reader));
   return vv;
 }
 
@@ -232,16 +224,20 @@ function writeSibling(target: Buffer, offset: number, vv: VersionVector, sibling
   return at + bytes.length;
 }
 
-function readSibling(reader: Reader, vv: VersionVector): Sibling {
+function dotFrom(reader: ByteReader): Dot {
+  return { actor: reader.u48(), stamp: reader.stamp() };
+}
+
+function readSibling(reader: ByteReader, vv: VersionVector): Sibling {
   const entry = vv[reader.varint()];
   if (entry === undefined) throw new CodecError('a sibling has an actor that its record lacks');
   const stamp = reader.stamp();
   const flags = reader.byte();
   const kind = kindOf(flags & kindMask);
   const order = (flags & hasOrder) === 0 ? stamp : reader.stamp();
-  if ((flags & hasOrder) !== 0 && order === stamp) throw notCanonical();
+  if ((flags & hasOrder) !== 0 && order === stamp) throw reader.notCanonical();
   const expireAtMs = (flags & hasExpiry) === 0 ? 0 : reader.stamp();
-  if ((flags & hasExpiry) !== 0 && expireAtMs === 0) throw notCanonical();
+  if ((flags & hasExpiry) !== 0 && expireAtMs === 0) throw reader.notCanonical();
   const bytes = reader.bytes(reader.varint());
   // The newest write of an actor shares its dot with the vector: one object less to keep.
   const dot = stamp === entry.stamp ? entry : { actor: entry.actor, stamp };
@@ -256,10 +252,6 @@ function kindOf(code: number): SiblingKind {
 function checkFormat(format: number): void {
   if (format === recordFormat) return;
   throw new CodecError(`record format ${format} is not known to this version`);
-}
-
-function notCanonical(): CodecError {
-  return new CodecError('a record is not in its canonical form');
 }
 
 /** Of bytes that are canonical: a varint takes what `varintBytes` says. */
@@ -277,60 +269,4 @@ function varintAt(source: Buffer, offset: number): number {
     value += (byte & 127) * scale;
   }
   return value;
-}
-
-/** Walks over bytes that may hold anything. */
-class Reader {
-  readonly #source: Buffer;
-  readonly #end: number;
-  at: number;
-
-  constructor(source: Buffer, start: number, end: number) {
-    assert(start >= 0 && start <= end && end <= source.length, 'a record lies within its bytes');
-    this.#source = source;
-    this.#end = end;
-    this.at = start;
-  }
-
-  need(count: number): void {
-    if (count > this.#end - this.at) throw new CodecError('a record ends too early');
-  }
-
-  byte(): number {
-    this.need(1);
-    this.at += 1;
-    return this.#source.readUInt8(this.at - 1);
-  }
-
-  varint(): number {
-    let value = 0;
-    for (let scale = 1; scale < 2 ** 35; scale *= 128) {
-      const byte = this.byte();
-      value += (byte & 127) * scale;
-      if (byte === 0 && scale > 1) throw notCanonical();
-      if (byte < 128) return value;
-    }
-    throw new CodecError('a record has a length above all limits');
-  }
-
-  stamp(): number {
-    this.need(stampBytes);
-    const value = readStamp(this.#source, this.at);
-    if (!Number.isSafeInteger(value)) throw new CodecError('a record has a stamp above all limits');
-    this.at += stampBytes;
-    return value;
-  }
-
-  dot(): Dot {
-    this.need(dotBytes);
-    const dot = readDot(this.#source, this.at);
-    this.at += dotBytes;
-    return dot;
-  }
-
-  bytes(length: number): Buffer {
-    this.need(length);
-    this.at += length;
-    return this.#source.subarray(this.at - length, this.at);
-  }
 }

@@ -3,7 +3,7 @@
  * function of the record alone, so every node picks the same one. Tombstones and expired values
  * take part: when one of them wins, the key reads as missing (DESIGN 3.2).
  */
-import { type Record, type Sibling, type Stamp, siblingKind } from './record.ts';
+import { emptyRecord, type Record, type Sibling, type Stamp, siblingKind } from './record.ts';
 
 function compareSiblings(a: Sibling, b: Sibling): number {
   return a.order - b.order || a.dot.stamp - b.dot.stamp || a.dot.actor - b.dot.actor;
@@ -39,8 +39,24 @@ export function liveSiblings(record: Record, nowMs: number): readonly Sibling[] 
     .sort((a, b) => compareSiblings(b, a));
 }
 
-/** The record as seen after a flush: without siblings whose order is up to the flush stamp. */
+/**
+ * The record as seen after a flush: without siblings whose order is up to the flush stamp, and
+ * without a memory of its own if the flush stamp says as much.
+ */
 export function withoutFlushed(record: Record, flushStamp: Stamp): Record {
+  if (isForgotten(record, flushStamp)) return emptyRecord;
   if (record.siblings.every(({ order }) => order > flushStamp)) return record;
   return { vv: record.vv, siblings: record.siblings.filter(({ order }) => order > flushStamp) };
+}
+
+/**
+ * Whatever the record has seen is flushed by its stamp alone, so nobody needs the record to know
+ * it: a replica may drop it, and another one that still holds it brings nothing back.
+ */
+export function isForgotten({ vv, siblings }: Record, flushStamp: Stamp): boolean {
+  return (
+    flushStamp !== 0 &&
+    vv.every(({ stamp }) => stamp <= flushStamp) &&
+    siblings.every(({ order }) => order <= flushStamp)
+  );
 }
