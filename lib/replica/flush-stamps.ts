@@ -1,7 +1,8 @@
 /**
  * FLUSHDB by stamp (DESIGN 2.3): one number per database hides every sibling whose order is not
  * above it, at once and whatever the size; space is reclaimed behind. `reclaimed` remembers up to
- * which flush that has been done, so that a restart goes on with it.
+ * which flush that has been done, so that a restart goes on with it. The stamps of a database only
+ * rise, so nodes agree whatever the order in which they hear of flushes.
  *
  *   stored form = 7 bytes per database
  */
@@ -35,8 +36,15 @@ export class FlushStamps {
     return this.#stamps[db] ?? 0;
   }
 
+  /** A flush of some databases at `stamp`, which a later one has no use for. */
   raise(dbs: readonly number[], stamp: Stamp): FlushStamps {
-    return new FlushStamps(this.#stamps.map((old, db) => (dbs.includes(db) ? stamp : old)));
+    return this.join(new FlushStamps(this.#stamps.map((_, db) => (dbs.includes(db) ? stamp : 0))));
+  }
+
+  /** The later of each; `this` if `other` has nothing new. */
+  join(other: FlushStamps): FlushStamps {
+    if (!other.isAheadOf(this)) return this;
+    return new FlushStamps(this.#stamps.map((stamp, db) => Math.max(stamp, other.of(db))));
   }
 
   /** True if some database of `this` has been flushed later than `other` knows. */

@@ -3,11 +3,11 @@
  * LevelDB has filters of its own, but in its tables, and only a few dozen of those may stay open
  * (see storage/level-storage.ts): asking it for an absent key costs 11 us among a million others.
  *
- * It never says no to a key that is there. Every key is added before its first row is handed to the
- * storage; what lay there at the start is added by the scan after every open, and until that has
- * read everything the filter is not asked (`complete`). Keys that are deleted stay in it until the
- * next start. It grows in layers, each twice as large, of some 12 bits a key: one wrong "maybe" in
- * 200 or so.
+ * It never says no to a key that is there, as a record or as a hint. Every key is added before its
+ * first row is handed to the storage; what lay there at the start is added by the scan after every
+ * open, and until that has read everything the filter is not asked (`complete`). Keys that are
+ * deleted stay in it until the next start. It grows in layers, each twice as large, of some 12 bits
+ * a key: one wrong "maybe" in 200 or so.
  */
 import { assert } from '../base/assert.ts';
 
@@ -57,7 +57,9 @@ export class KeyFilter {
     this.#complete = true;
   }
 
-  add({ hash32, slot, db }: Hashed): void {
+  add(key: Hashed): void {
+    if (this.#complete && this.mayHold(key)) return;
+    const { hash32, slot, db } = key;
     let layer = this.#layers.at(-1);
     assert(layer !== undefined, 'a filter has a layer');
     if (layer.keys === layer.keysMax) {

@@ -26,6 +26,11 @@ export class Pending {
     this.#onCommitted = onCommitted;
   }
 
+  /** It was refused at once: it has never been the newest row. */
+  get hasFailed(): boolean {
+    return typeof this.#outcome === 'object';
+  }
+
   /** Settles with `answer` once the row is committed. */
   answer<T>(answer: T): Deferred<T> {
     if (this.#done !== undefined) return this.#done.then(() => answer);

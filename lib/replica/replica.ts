@@ -7,38 +7,42 @@
  * renewed in the same turn.
  */
 import { emptyBytes, own } from '../base/bytes.ts';
-import { after, type Deferred, isLater, type Later } from '../base/later.ts';
+import type { Later } from '../base/later.ts';
 import { emptyRecord, type Record, type Stamp, siblingKind } from '../causal/record.ts';
-import { newWinnerView, peekWinner, type WinnerView } from '../causal/record-codec.ts';
+import {
+  decodeVersionVector,
+  newWinnerView,
+  peekWinner,
+  type WinnerView,
+} from '../causal/record-codec.ts';
 import type { StampClock } from '../causal/stamp-clock.ts';
-import { isExpired, withoutFlushed } from '../causal/visible.ts';
+import { isExpired, isForgotten, withoutFlushed } from '../causal/visible.ts';
 import type { System } from '../runtime/ports.ts';
 import type { Change } from '../storage/batch-row.ts';
-import { type Agenda, agendaKey } from '../storage/keys.ts';
-import { readMeta, sealMeta } from '../storage/meta.ts';
-import { bodyEnd, bodyStart, newRow, seal } from '../storage/row.ts';
+import { bodyEnd, bodyStart } from '../storage/row.ts';
 import type { Store } from '../storage/store.ts';
 import type { Visible } from '../updates/update.ts';
 import { ActorRule } from './actor-rule.ts';
+import { addAgenda } from './agenda.ts';
 import { type Current, CurrentRow, type Issuers } from './current.ts';
-import { FlushStamps, flushMetaName } from './flush-stamps.ts';
+import type { FlushStamps } from './flush-stamps.ts';
+import { Flushes } from './flushes.ts';
+import { answerTo, borrowing, mergeInto } from './incoming.ts';
 import type { KeyFilter } from './key-filter.ts';
 import type { Pending } from './overlay.ts';
+import { PeerStamps } from './peer-stamps.ts';
 import type { Place } from './place.ts';
 import { Rows } from './rows.ts';
 import {
-  type Bookkeeping,
   readRecord,
   readStanding,
   readStored,
   recordStart,
-  type Standing,
   type StoredRecord,
+  sealStored,
   standingOf,
-  storedBytes,
-  writeStored,
 } from './stored-record.ts';
-import { tallyChanges, tallyExpiring, tallyLive } from './tallies.ts';
+import { countedAs, tallyChanges } from './tallies.ts';
 
 export interface ReplicaOptions {
   readonly databases: number;
@@ -54,56 +58,64 @@ export interface Decision<T> {
 
 export type Upkeep = 'keep' | 'restand' | 'delete';
 
-/** A decision taken, and the row that its result waits for. */
-interface Step<T> {
-  readonly pending: Pending | undefined;
-  readonly result: T;
+/** What of a record decides whether a scan over several replicas shows its key. */
+export interface Rank {
+  /** Of the winner; of a record without siblings the highest stamp that it has seen. */
+  readonly order: Stamp;
+  /** Of the winner's dot; a record without siblings is above all that it may have seen. */
+  readonly stamp: Stamp;
+  readonly visible: boolean;
 }
 
 export class Replica {
-  readonly #store: Store;
   readonly #system: System;
-  readonly #clock: StampClock;
-  readonly #rows: Rows;
+  readonly #flushes: Flushes;
   readonly #winner = newWinnerView();
   readonly actors: ActorRule;
-  readonly #issuers: Issuers;
+  /** Shared with the hints for other nodes, which lie and change in the same way. */
+  readonly rows: Rows;
+  readonly issuers: Issuers;
+  readonly peerStamps: PeerStamps;
   /** Reads that found more than one sibling, since start. */
   readsWithSiblings = 0;
-  #flushed: FlushStamps;
-  #flushedDurably: FlushStamps;
 
   constructor(store: Store, system: System, clock: StampClock, options: ReplicaOptions) {
-    this.#store = store;
+    const { databases, filter, cacheBytes } = options;
     this.#system = system;
-    this.#clock = clock;
-    this.#rows = new Rows(store, options.filter, options.cacheBytes);
     this.actors = new ActorRule(system.random);
-    this.#issuers = { actors: this.actors, clock };
-    this.#flushed = FlushStamps.none(options.databases);
-    this.#flushedDurably = this.#flushed;
+    this.rows = new Rows(store, filter, cacheBytes);
+    this.issuers = { actors: this.actors, clock };
+    this.peerStamps = new PeerStamps(system, clock);
+    const newest = (): Stamp => this.peerStamps.newest;
+    this.#flushes = new Flushes(store, system, clock, { databases, newest });
   }
 
+  /** The flushes in force. */
   get flushed(): FlushStamps {
-    return this.#flushed;
+    return this.#flushes.inForce;
   }
 
   get cacheBytes(): number {
-    return this.#rows.cacheBytes;
+    return this.rows.cacheBytes;
+  }
+
+  /** Records that came with a stamp far ahead of the clock, since start. */
+  get wildStamps(): number {
+    return this.peerStamps.wild;
   }
 
   /** What a plain reader sees, once it is committed. */
   readVisible(place: Place): Later<Visible | undefined> {
-    return this.#read(place, (row) => this.#visibleOf(place, row));
+    return this.rows.read(place, (row) => this.#visibleOf(place, row));
   }
 
   /** The record, flushed siblings taken out, once it is committed; its bytes are the caller's. */
   readRecord(place: Place): Later<Record> {
-    return this.#read(place, (row) => {
+    return this.rows.read(place, (row) => {
       if (row === undefined) return emptyRecord;
       const owned = own(row);
       const record = readRecord(owned, bodyStart, bodyEnd(owned));
-      return withoutFlushed(record, this.#flushed.of(place.db));
+      return withoutFlushed(record, this.flushed.of(place.db));
     });
   }
 
@@ -117,65 +129,74 @@ export class Replica {
     decide: (current: Current) => Decision<T>,
     access: 'change' | 'overwrite' = 'change',
   ): Later<T> {
-    const step = this.#rows.use(place, access, (row, pending) => {
-      const nowMs = this.#system.clock.wallMs();
-      const current = new CurrentRow(row, this.#flushed.of(place.db), nowMs, this.#issuers);
+    return this.rows.change(place, access, (row, pending) => {
+      const current = this.#current(place, row);
       const { record, result } = decide(current);
       if (record === undefined) return { pending, result };
-      const { mine } = current;
-      const { standing, agendaAtMs } = standingOf(record, nowMs);
-      return { pending: this.#write(place, row, { standing, agendaAtMs, mine, record }), result };
+      return { pending: this.#replace(place, row, current, record), result };
     });
-    return after(step, resultOf);
+  }
+
+  /**
+   * Merges what a peer holds of the key into what is held here, a corrupt record counting as
+   * nothing. Answers the merged record, flushed siblings taken out, once it is committed, be that
+   * by this call or by one before it. `incoming` is borrowed for the call. The values of the answer
+   * are those of `incoming` if there are no others, else copies of the caller's own.
+   */
+  absorb(place: Place, incoming: Record): Later<Record> {
+    this.peerStamps.observe(incoming.vv);
+    return borrowing(incoming, (take) =>
+      this.rows.change(place, 'overwrite', (row, pending) => {
+        const current = this.#current(place, row);
+        const brought = withoutFlushed(take(), this.flushed.of(place.db));
+        const merged = mergeInto(current, brought);
+        const result = answerTo(brought, merged ?? current.record);
+        if (merged === undefined) return { pending, result };
+        return { pending: this.#replace(place, row, current, merged), result };
+      }),
+    );
   }
 
   /**
    * Rewrites the bookkeeping of the newest row, or deletes it: the sweeper's and the reclaimer's
    * way in. No dot, no new state of the record. `decide` runs in the key's order, in the turn of
-   * the change; `counted` is undefined for a record that a flush has hidden.
+   * the change; `forgotten`: a flush has hidden all that the record knows.
    */
   maintain(
     place: Place,
-    decide: (stored: StoredRecord | undefined, counted: Standing | undefined) => Upkeep,
+    decide: (stored: StoredRecord | undefined, forgotten: boolean) => Upkeep,
   ): Later<void> {
-    const step = this.#rows.use(place, 'change', (row): Step<void> => {
+    return this.rows.change(place, 'change', (row) => {
+      const none = { pending: undefined, result: undefined };
       const stored = row && readStored(row, bodyStart, bodyEnd(row));
-      const upkeep = decide(stored, row && this.#countedAs(place, row));
-      if (row === undefined || stored === undefined || upkeep === 'keep') {
-        return { pending: undefined, result: undefined };
-      }
+      const flushStamp = this.flushed.of(place.db);
+      const upkeep = decide(stored, stored !== undefined && isForgotten(stored.record, flushStamp));
+      if (row === undefined || stored === undefined || upkeep === 'keep') return none;
       const restood = { ...stored, ...standingOf(stored.record, this.#system.clock.wallMs()) };
       const next = upkeep === 'delete' ? undefined : restood;
       return { pending: this.#write(place, row, next), result: undefined };
     });
-    return after(step, resultOf);
   }
 
   /** Hides everything written to these databases so far; settles when that is committed. */
-  flush(dbs: readonly number[]): Deferred<void> {
-    const stamp = this.#clock.tick(this.#system.clock.wallMs());
-    const stamps = this.#flushed.raise(dbs, stamp);
-    this.#flushed = stamps;
-    const resets = dbs.flatMap((db) => [
-      { index: tallyLive(db), reset: true } as const,
-      { index: tallyExpiring(db), reset: true } as const,
-    ]);
-    const row = sealMeta(flushMetaName, stamps.encode(), this.#system.hashes.crc32);
-    return this.#store.write([row], resets).then(() => {
-      this.#flushedDurably = stamps;
-    });
+  flush(dbs: readonly number[], stamp?: Stamp): Later<void> {
+    return this.#flushes.flush(dbs, stamp);
+  }
+
+  /** A peer knows of a flush: in force at once if it is new; settles when it is committed. */
+  raiseFlush(db: number, stamp: Stamp): Later<void> {
+    return this.#flushes.hear(db, stamp);
   }
 
   /** At open: the flush stamps found in the storage. */
   restoreFlushed(stamps: FlushStamps): void {
-    this.#flushed = stamps;
-    this.#flushedDurably = stamps;
+    this.#flushes.restore(stamps);
   }
 
   /** A commit failed: what was pending never was, and no dot drawn for it may be continued. */
   takeBack(): void {
-    this.#rows.takeBack();
-    this.#flushed = this.#flushedDurably;
+    this.rows.takeBack();
+    this.#flushes.takeBack();
     this.actors.renew();
   }
 
@@ -184,19 +205,13 @@ export class Replica {
    * that was read before counts.
    */
   reopened(): void {
-    this.#rows.forget();
-    const unread = (error: unknown): void => {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#system.log.warning('the flush stamps could not be read again', { reason });
-    };
-    readMeta(this.#store, flushMetaName).then((bytes) => {
-      if (bytes !== undefined) this.restoreFlushed(FlushStamps.decode(bytes));
-    }, unread);
+    this.rows.forget();
+    this.#flushes.reread();
   }
 
   /** Calls back once no step waits for the disk to read its record. */
   onIdle(run: () => void): void {
-    this.#rows.onIdle(run);
+    this.rows.onIdle(run);
   }
 
   /** True if a reader sees a value in this committed row. */
@@ -204,42 +219,42 @@ export class Replica {
     return this.#peek(place, row) !== undefined;
   }
 
-  /** `look` sees the newest row; its answer comes once that row is committed. */
-  #read<T>(place: Place, look: (row: Buffer | undefined) => T): Later<T> {
-    let waitFor: Pending | undefined;
-    const seen = this.#rows.use(place, 'read', (row, pending) => {
-      waitFor = pending;
-      return look(row);
-    });
-    if (!isLater(seen) && waitFor === undefined) return seen;
-    return after(seen, (value) => {
-      if (waitFor === undefined) return value;
-      // A row that was never committed has never been: what is there now counts.
-      return waitFor.answer(value).then(undefined, () => this.#read(place, look));
-    });
+  /** undefined: all that this committed row knows is flushed. */
+  rankOf(place: Place, row: Buffer): Rank | undefined {
+    const recordAt = recordStart(row, bodyStart);
+    const { siblings, order, dotStamp } = peekWinner(row, recordAt, this.#winner);
+    const flushStamp = this.flushed.of(place.db);
+    if (siblings > 0 && order > flushStamp) {
+      return { order, stamp: dotStamp, visible: this.isVisible(place, row) };
+    }
+    let newest = 0;
+    for (const { stamp } of decodeVersionVector(row, recordAt)) newest = Math.max(newest, stamp);
+    if (newest <= flushStamp) return undefined;
+    return { order: newest, stamp: Number.MAX_SAFE_INTEGER, visible: false };
+  }
+
+  #current(place: Place, row: Buffer | undefined): CurrentRow {
+    const nowMs = this.#system.clock.wallMs();
+    return new CurrentRow(row, this.flushed.of(place.db), nowMs, this.issuers);
+  }
+
+  #replace(place: Place, row: Buffer | undefined, current: CurrentRow, record: Record): Pending {
+    const { mine, nowMs } = current;
+    const { standing, agendaAtMs } = standingOf(record, nowMs);
+    return this.#write(place, row, { standing, agendaAtMs, mine, record });
   }
 
   /** Hands the change to the storage: the row, its agenda rows, its tallies. */
   #write(place: Place, previous: Buffer | undefined, next: StoredRecord | undefined): Pending {
     const { storageKey } = place;
-    let row: Buffer | undefined;
-    if (next !== undefined) {
-      row = newRow(storedBytes(next));
-      writeStored(row, bodyStart, next);
-      seal(storageKey, row, this.#system.hashes.crc32);
-    }
+    const row = next && sealStored(storageKey, next, this.#system.hashes.crc32);
     const changes: Change[] = [{ key: storageKey, row, previous }];
-    const before = previous && readStanding(previous, bodyStart);
-    addAgenda(changes, storageKey, before, undefined);
-    addAgenda(changes, storageKey, next, emptyBytes);
-    const counted = previous && this.#countedAs(place, previous);
-    const tallies = tallyChanges(place.db, counted, next?.standing);
-    return this.#rows.write(place, row ?? emptyBytes, previous === undefined, changes, tallies);
-  }
-
-  /** What the tallies hold for a stored row: a flushed one counts no more. */
-  #countedAs(place: Place, row: Buffer): Standing | undefined {
-    return countedAs(row, this.#flushed.of(place.db), this.#winner);
+    addAgenda(changes, storageKey, previous && readStanding(previous, bodyStart), next);
+    const flushStamp = this.flushed.of(place.db);
+    const before = previous && countedAs(previous, flushStamp, this.#winner);
+    const after = row && countedAs(row, flushStamp, this.#winner);
+    const tallies = tallyChanges(place.db, before, after);
+    return this.rows.write(place, row ?? emptyBytes, previous === undefined, changes, tallies);
   }
 
   #peek(place: Place, row: Buffer): WinnerView | undefined {
@@ -247,7 +262,7 @@ export class Replica {
     const seen =
       view.siblings > 0 &&
       view.kind === siblingKind.value &&
-      view.order > this.#flushed.of(place.db) &&
+      view.order > this.flushed.of(place.db) &&
       !isExpired(view.expireAtMs, this.#system.clock.wallMs());
     return seen ? view : undefined;
   }
@@ -261,36 +276,4 @@ export class Replica {
       expireAtMs: view.expireAtMs,
     };
   }
-}
-
-function resultOf<T>({ pending, result }: Step<T>): Later<T> {
-  return pending === undefined ? result : pending.answer(result);
-}
-
-function addAgenda(
-  changes: Change[],
-  storageKey: Buffer,
-  kept: Pick<Bookkeeping, 'standing' | 'agendaAtMs'> | undefined,
-  row: Buffer | undefined,
-): void {
-  const agenda = kept && agendaOf(kept);
-  if (kept === undefined || agenda === undefined) return;
-  changes.push({ key: agendaKey(agenda, kept.agendaAtMs, storageKey), row, previous: undefined });
-}
-
-/** The agenda row that goes with a row's bookkeeping. */
-export function agendaOf({
-  standing,
-  agendaAtMs,
-}: Pick<Bookkeeping, 'standing' | 'agendaAtMs'>): Agenda | undefined {
-  if (agendaAtMs === 0) return undefined;
-  return standing === 'expired' || standing === 'deleted' ? standing : 'expires';
-}
-
-/** How a stored row counts once `flushStamp` is in force. */
-export function countedAs(row: Buffer, flushStamp: Stamp, view: WinnerView): Standing | undefined {
-  const { standing } = readStanding(row, bodyStart);
-  if (flushStamp === 0 || standing === 'deleted' || standing === 'expired') return standing;
-  const { order } = peekWinner(row, recordStart(row, bodyStart), view);
-  return order > flushStamp ? standing : undefined;
 }

@@ -19,6 +19,12 @@ export type Access = 'read' | 'change' | 'overwrite';
 /** The row is a view of this turn. `pending`: it is not committed yet. */
 export type Use<T> = (row: Buffer | undefined, pending: Pending | undefined) => T;
 
+/** What has been decided, and the row that its result waits for. */
+export interface Step<T> {
+  readonly pending: Pending | undefined;
+  readonly result: T;
+}
+
 export class Rows {
   readonly #store: Store;
   readonly #cacheBytes: number;
@@ -43,8 +49,30 @@ export class Rows {
     this.#queue.onIdle(run);
   }
 
-  /** Runs `use` with the newest row, now or in its turn, and never twice. */
-  use<T>(place: Place, access: Access, use: Use<T>): Later<T> {
+  /** `look` sees the newest row; its answer comes once that row is committed. */
+  read<T>(place: Place, look: (row: Buffer | undefined) => T): Later<T> {
+    let waitFor: Pending | undefined;
+    const seen = this.#use(place, 'read', (row, pending) => {
+      waitFor = pending;
+      return look(row);
+    });
+    if (!isLater(seen) && waitFor === undefined) return seen;
+    return after(seen, (value) => {
+      if (waitFor === undefined) return value;
+      // A row that was never committed has never been: what is there now counts.
+      return waitFor.answer(value).then(undefined, () => this.read(place, look));
+    });
+  }
+
+  /**
+   * Runs `decide` with the newest row, now or in its turn, and never twice. The result comes once
+   * the row that it names is committed.
+   */
+  change<T>(place: Place, access: 'change' | 'overwrite', decide: Use<Step<T>>): Later<T> {
+    return after(this.#use(place, access, decide), resultOf);
+  }
+
+  #use<T>(place: Place, access: Access, use: Use<T>): Later<T> {
     if (!this.#queue.idle) {
       return this.#queue.run(place.id, () => this.#fetch(place, access, use));
     }
@@ -64,9 +92,9 @@ export class Rows {
     tallies: readonly TallyChange[],
   ): Pending {
     const pending = new Pending(place, row, this.#committed);
-    this.#overlay.add(pending);
     if (isNew) this.#filter.add(place);
     this.#store.writeFor(pending, changes, tallies);
+    if (!pending.hasFailed) this.#overlay.add(pending);
     return pending;
   }
 
@@ -115,6 +143,10 @@ export class Rows {
 function noneIfCorrupt(error: unknown): undefined {
   if (!(error instanceof StoreError && error.code === 'corrupt')) throw error;
   return undefined;
+}
+
+function resultOf<T>({ pending, result }: Step<T>): Later<T> {
+  return pending === undefined ? result : pending.answer(result);
 }
 
 function nonEmpty(row: Buffer): Buffer | undefined {

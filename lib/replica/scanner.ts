@@ -6,17 +6,29 @@
  */
 import { StoreError } from '../base/errors.ts';
 import type { System } from '../runtime/ports.ts';
-import { dataRange, parseDataKey, positionOf } from '../storage/keys.ts';
+import { type DataKey, dataRange, parseDataKey, positionOf } from '../storage/keys.ts';
 import { isSound } from '../storage/row.ts';
 import type { Put, Range } from '../storage/storage.ts';
 import type { Store } from '../storage/store.ts';
 import { placeOfStorageKey } from './place.ts';
-import type { Replica } from './replica.ts';
+import type { Rank, Replica } from './replica.ts';
 
 export interface ScanPage {
   /** Where to go on; undefined = the end. */
   readonly next: number | undefined;
   readonly keys: readonly Buffer[];
+}
+
+/** What one replica tells the coordinator of a scan, which merges the pages of several. */
+export interface RingEntry extends Rank {
+  readonly position: number;
+  readonly key: Buffer;
+}
+
+export interface RingPage {
+  /** The first position that the page does not cover; undefined = it covers all. */
+  readonly next: number | undefined;
+  readonly entries: readonly RingEntry[];
 }
 
 /** Rows read in one go. */
@@ -39,23 +51,56 @@ export class Scanner {
 
   /** Keys of `db` that a reader can see, from a position on: about `count` of them. */
   async page(db: number, from: number, count: number): Promise<ScanPage> {
-    const cursor = this.#store.cursor(dataRange(from));
     const keys: Buffer[] = [];
+    const next = await this.#walk(dataRange(from), count, (key, row) => {
+      const parsed = this.#parsed(db, key, row);
+      if (parsed === undefined) return false;
+      const visible = this.#replica.isVisible(placeOfStorageKey(key), row);
+      if (visible) keys.push(parsed.key);
+      return visible;
+    });
+    return { next, keys };
+  }
+
+  /**
+   * What this replica holds of `db` from a position up to, not including, another: about `count`
+   * entries. Deleted and expired records are among them, because another replica may still show
+   * their keys: of all entries of a key the one with the highest (order, stamp) decides.
+   */
+  async ringPage(db: number, from: number, to: number, count: number): Promise<RingPage> {
+    const entries: RingEntry[] = [];
+    const next = await this.#walk(dataRange(from, to), count, (key, row) => {
+      const parsed = this.#parsed(db, key, row);
+      const rank = parsed && this.#replica.rankOf(placeOfStorageKey(key), row);
+      if (parsed === undefined || rank === undefined) return false;
+      entries.push({ position: positionOf(key), key: parsed.key, ...rank });
+      return true;
+    });
+    return { next, entries };
+  }
+
+  /** Shows `take` whole positions until it has taken `count`; answers where to go on. */
+  async #walk(
+    range: Range,
+    count: number,
+    take: (key: Buffer, row: Buffer) => boolean,
+  ): Promise<number | undefined> {
+    const cursor = this.#store.cursor(range);
     const workMax = Math.max(count * workFactor, chunkRows);
     let work = 0;
+    let taken = 0;
     let last = -1;
     try {
       for (;;) {
         const rows = await cursor.next(Math.min(chunkRows, count + 1));
-        if (rows.length === 0) return { next: undefined, keys };
+        if (rows.length === 0) return undefined;
         for (const { key, value } of rows) {
           const position = positionOf(key);
-          const full = keys.length >= count || work >= workMax;
-          if (full && position !== last) return { next: position, keys };
+          const full = taken >= count || work >= workMax;
+          if (full && position !== last) return position;
           last = position;
           work += 1;
-          const found = this.#visibleKey(db, key, value);
-          if (found !== undefined) keys.push(found);
+          if (take(key, value)) taken += 1;
         }
       }
     } finally {
@@ -78,7 +123,7 @@ export class Scanner {
     return undefined;
   }
 
-  /** Removes every record that a flush has hidden; false if `stopped` said so first. */
+  /** Removes every record of which a flush has hidden all; false if `stopped` said so first. */
   async reclaim(stopped: () => boolean): Promise<boolean> {
     let range: Range = { ...dataRange(), keysOnly: true };
     for (;;) {
@@ -86,23 +131,29 @@ export class Scanner {
       const rows = await readPage(this.#store, range, chunkRows);
       const last = rows.at(-1);
       if (last === undefined) return true;
-      await Promise.all(rows.map(({ key }) => this.#removeIfFlushed(key)));
+      await Promise.all(rows.map(({ key }) => this.#removeIfForgotten(key)));
       range = { ...range, from: Buffer.concat([last.key, Buffer.alloc(1)]) };
     }
   }
 
-  async #removeIfFlushed(key: Buffer): Promise<void> {
+  /** A corrupt record cannot be judged; it must not hold up the others. */
+  async #removeIfForgotten(key: Buffer): Promise<void> {
     if (this.#replica.flushed.of(parseDataKey(key).db) === 0) return;
-    await this.#replica.maintain(placeOfStorageKey(key), (stored, counted) =>
-      stored !== undefined && counted === undefined ? 'delete' : 'keep',
-    );
+    try {
+      await this.#replica.maintain(placeOfStorageKey(key), (_, forgotten) =>
+        forgotten ? 'delete' : 'keep',
+      );
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'corrupt')) throw error;
+    }
   }
 
-  #visibleKey(db: number, key: Buffer, row: Buffer): Buffer | undefined {
+  /** undefined: of another database. */
+  #parsed(db: number, key: Buffer, row: Buffer): DataKey | undefined {
     const parsed = parseDataKey(key);
     if (parsed.db !== db) return undefined;
     if (!isSound(key, row, this.#system.hashes.crc32)) throw new StoreError('corrupt');
-    return this.#replica.isVisible(placeOfStorageKey(key), row) ? parsed.key : undefined;
+    return parsed;
   }
 }
 

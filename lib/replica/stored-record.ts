@@ -1,10 +1,11 @@
 /**
- * What a replica keeps beside a record, local and never replicated:
+ * What a node keeps beside a record, be it its own or a hint for another node, local and never
+ * replicated:
  *
  *   mine      the epoch and the actors under which this node writes the key (actor-rule.ts). They
  *             live with the record: whoever lost the record cannot use them again.
- *   standing  how the record counts (DBSIZE, tombstones) and which agenda row it has, so that every
- *             row says by itself what it contributes to the running totals.
+ *   standing  how the record counts (DBSIZE, tombstones, hints) and which agenda row it has, so
+ *             that every row says by itself what it contributes to the running totals.
  *
  *   body = standing u8 | agenda instant u48 | epoch u48 | actors n u8 | n times u48
  *        | record (causal/record-codec)
@@ -14,23 +15,37 @@ import { readU48, writeU48 } from '../base/bytes.ts';
 import { type Record, siblingKind } from '../causal/record.ts';
 import { decodeRecord, recordBytes, writeRecord } from '../causal/record-codec.ts';
 import { liveSiblings, winner } from '../causal/visible.ts';
-
+import { bodyStart, type Crc32, newRow, seal } from '../storage/row.ts';
 import type { Mine } from './actor-rule.ts';
 
 /** Codes are stored: append only. */
-export const standings = ['live', 'expiring', 'expired', 'deleted', 'shadowed'] as const;
+export const standings = [
+  'live',
+  'expiring',
+  'expired',
+  'deleted',
+  'shadowed',
+  'load-bearing',
+  'courtesy',
+] as const;
 /**
  * live      a reader sees a value that never expires
  * expiring  a reader sees a value until `agendaAtMs`
  * expired   nothing lives, at least one value has expired; the last one at `agendaAtMs`
  * deleted   nothing lives, nothing expired; so since `agendaAtMs`
  * shadowed  a tombstone or an expired value wins over a live one, until `agendaAtMs` (0: for ever)
+ *
+ * and of hints, which have been kept since `agendaAtMs` (RELIABILITY 1.6):
+ *
+ * load-bearing  it counted toward W, so it is one of the copies that the client was promised
+ * courtesy      beyond W
  */
 export type Standing = (typeof standings)[number];
+export type HintKind = Extract<Standing, 'load-bearing' | 'courtesy'>;
 
 export interface Bookkeeping {
   readonly standing: Standing;
-  /** Wall clock, ms; 0 = no agenda row. */
+  /** Wall clock, ms; 0 = no agenda row. Hints never have one. */
   readonly agendaAtMs: number;
   readonly mine: Mine;
 }
@@ -39,7 +54,15 @@ export interface StoredRecord extends Bookkeeping {
   readonly record: Record;
 }
 
-const codes = { live: 0, expiring: 1, expired: 2, deleted: 3, shadowed: 4 } as const;
+const codes: Readonly<globalThis.Record<Standing, number>> = {
+  live: 0,
+  expiring: 1,
+  expired: 2,
+  deleted: 3,
+  shadowed: 4,
+  'load-bearing': 5,
+  courtesy: 6,
+};
 
 const epochAt = 7;
 const actorCountAt = 13;
@@ -59,6 +82,14 @@ export function writeStored(target: Buffer, offset: number, stored: StoredRecord
   let at = offset + headBytes;
   for (const actor of mine.actors) at = writeU48(target, actor, at);
   return writeRecord(target, at, stored.record);
+}
+
+/** The whole row under its key. */
+export function sealStored(key: Buffer, stored: StoredRecord, crc32: Crc32): Buffer {
+  const row = newRow(storedBytes(stored));
+  writeStored(row, bodyStart, stored);
+  seal(key, row, crc32);
+  return row;
 }
 
 /** Values of the record are views of `body`. */

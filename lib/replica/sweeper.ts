@@ -13,11 +13,12 @@ import type { System, Timer } from '../runtime/ports.ts';
 import { type Agenda, agendaRange, parseAgendaKey } from '../storage/keys.ts';
 import { sealMeta } from '../storage/meta.ts';
 import type { Store } from '../storage/store.ts';
+import { agendaOf } from './agenda.ts';
 import { FlushStamps, reclaimedMetaName } from './flush-stamps.ts';
 import { placeOfStorageKey } from './place.ts';
-import { agendaOf, type Replica, type Upkeep } from './replica.ts';
+import type { Replica, Upkeep } from './replica.ts';
 import { readPage, Scanner } from './scanner.ts';
-import { type Standing, type StoredRecord, standingOf } from './stored-record.ts';
+import { type StoredRecord, standingOf } from './stored-record.ts';
 
 export interface SweeperOptions {
   /** Whether every owner is known to hold the deletes of this node; one member: always. */
@@ -113,12 +114,12 @@ export class Sweeper {
     const drop = (): PromiseLike<void> =>
       this.#store.write([{ key: agendaKey, row: undefined, previous: undefined }]);
     try {
-      await this.#replica.maintain(placeOfStorageKey(dataKey), (stored, counted) => {
+      await this.#replica.maintain(placeOfStorageKey(dataKey), (stored, forgotten) => {
         if (stored === undefined || stored.agendaAtMs !== atMs || agendaOf(stored) !== agenda) {
           drop().then(undefined, () => {});
           return 'keep';
         }
-        const upkeep = this.#upkeepOf(agenda, stored, counted);
+        const upkeep = this.#upkeepOf(agenda, stored, forgotten);
         kept = upkeep === 'keep';
         return upkeep;
       });
@@ -130,15 +131,15 @@ export class Sweeper {
     return !kept;
   }
 
-  #upkeepOf(agenda: Agenda, stored: StoredRecord, counted: Standing | undefined): Upkeep {
+  /** What a flush has forgotten needs nobody's consent; the rest is only known to be due. */
+  #upkeepOf(agenda: Agenda, stored: StoredRecord, forgotten: boolean): Upkeep {
     const { standing } = standingOf(stored.record, this.#system.clock.wallMs());
-    const flushed = counted === undefined;
-    if (!flushed && agenda === 'expires') {
+    if (!forgotten && agenda === 'expires') {
       if (standing === stored.standing) return 'keep';
       if (standing === 'expired') this.expiredKeys += 1;
       return 'restand';
     }
-    if (!flushed && standing !== 'expired' && standing !== 'deleted') return 'keep';
+    if (!forgotten && standing !== 'expired' && standing !== 'deleted') return 'keep';
     this.reaped += 1;
     return 'delete';
   }

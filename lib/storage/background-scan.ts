@@ -16,12 +16,14 @@ import {
   type Sums,
   tally,
 } from './batch-row.ts';
-import { families, familyRange, slotRange } from './keys.ts';
+import { familyRange, slotRange } from './keys.ts';
 import { RowSum } from './row.ts';
 import type { Put, Range, Snapshot, Storage } from './storage.ts';
 
-/** The tallies that one sound data row adds 1 to. */
-export type Census = (key: Buffer, row: Buffer) => readonly number[];
+/** What is added to a tally. */
+export type Count = (index: number, add: number) => void;
+/** Says what one sound data or hint row adds to which tallies. */
+export type Census = (key: Buffer, row: Buffer, count: Count) => void;
 
 export interface ScanOptions {
   /** Made anew for each scan, of what the snapshot says (flush stamps, ...). */
@@ -83,7 +85,7 @@ export class BackgroundScan {
     const row = await this.#lastBatchRow(snapshot);
     const census = await this.#census(snapshot);
     await this.#scanSlots(snapshot, census);
-    await this.#scanRange(snapshot, familyRange('hint'), undefined);
+    await this.#scanRange(snapshot, familyRange('hint'), census);
     if (this.#stopped) return undefined;
     const damage = { unreadable: this.#unreadable, corrupt: this.#corrupt };
     if (row === undefined) return { number: 0, sums: noSums, tallies: new Map(), ...damage };
@@ -114,7 +116,7 @@ export class BackgroundScan {
       return await this.#options.census(snapshot);
     } catch (error) {
       this.#passDamage(error);
-      return () => [];
+      return () => {};
     }
   }
 
@@ -130,7 +132,7 @@ export class BackgroundScan {
   async #scanRange(
     snapshot: Snapshot,
     range: Range,
-    census: Census | undefined,
+    census: Census,
     fromSlot = 0,
   ): Promise<number> {
     const cursor = snapshot.cursor(range);
@@ -153,15 +155,16 @@ export class BackgroundScan {
     }
   }
 
-  #take({ key, value }: Put, census: Census | undefined): void {
+  #take({ key, value }: Put, census: Census): void {
     this.#sum.add(key, value);
     if (!this.#options.sound(key, value)) {
       this.#corrupt += 1;
       return;
     }
-    if (key[0] !== families.data || census === undefined) return;
-    for (const index of census(key, value)) tally(this.#tallies, { index, add: 1 });
+    census(key, value, this.#count);
   }
+
+  readonly #count: Count = (index, add) => tally(this.#tallies, { index, add });
 
   #passDamage(error: unknown): void {
     const damage = error instanceof StoreError && error.code !== 'closed';

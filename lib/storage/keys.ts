@@ -4,7 +4,7 @@
  *
  *   b  batch number u48                                              one row per batch, sealed
  *   d  slot u16 | hash32 u32 | db u8 | varint key length | key | element    a record, sealed
- *   h  (hints)                                                       sealed, counted like data
+ *   h  target node id (20 bytes) | data key behind its family        a record kept for another node
  *   m  name                                                          facts of this node, sealed
  *   e  atMs u48 | data key      agenda: the record has a sibling that expires then
  *   f  atMs u48 | data key      agenda: its last live sibling expired then
@@ -91,6 +91,58 @@ export function parseDataKey(bytes: Buffer): DataKey {
 
 function notAKey(bytes: Buffer): StoreError {
   return new StoreError('corrupt', `malformed key ${bytes.toString('hex', 0, 32)}`);
+}
+
+/** A node id. */
+const targetBytes = 20;
+const targetEnd = 1 + targetBytes;
+
+/** Where the record of a data key is kept for another node. */
+export function hintKey(target: Buffer, of: Buffer): Buffer {
+  assert(target.length === targetBytes, 'a node id has 20 bytes');
+  assert(of[0] === families.data, 'a hint is about a data key');
+  const bytes = Buffer.allocUnsafe(targetBytes + of.length);
+  bytes[0] = families.hint;
+  bytes.set(target, 1);
+  bytes.set(of.subarray(1), targetEnd);
+  return bytes;
+}
+
+export interface HintKey {
+  /** A view of the parsed bytes. */
+  readonly target: Buffer;
+  readonly dataKey: Buffer;
+}
+
+export function parseHintKey(bytes: Buffer): HintKey {
+  if (bytes.length <= targetEnd || bytes[0] !== families.hint) throw notAKey(bytes);
+  const dataKey = Buffer.from(bytes.subarray(targetEnd - 1));
+  dataKey[0] = families.data;
+  return { target: bytes.subarray(1, targetEnd), dataKey };
+}
+
+/** The hints for one node; those behind the one about a data key. */
+export function hintRange(target: Buffer, behind?: Buffer): Range {
+  const first = Buffer.concat([Buffer.of(families.hint), target]);
+  const from = behind === undefined ? first : Buffer.concat([hintKey(target, behind), zero]);
+  return { from, to: hintsBehind(target) };
+}
+
+/** The hints for all nodes, or for those behind one. */
+export function hintsFrom(target?: Buffer): Range {
+  const all = familyRange('hint');
+  return target === undefined ? all : { from: hintsBehind(target), to: all.to };
+}
+
+const zero = Buffer.alloc(1);
+
+/** The first key behind all hints for a node. */
+function hintsBehind(target: Buffer): Buffer {
+  const bytes = Buffer.concat([Buffer.of(families.hint), target]);
+  let at = bytes.length - 1;
+  while (bytes[at] === 255) at -= 1;
+  bytes[at] = (bytes[at] ?? 0) + 1;
+  return bytes.subarray(0, at + 1);
 }
 
 /** Where in the order of all records a data key lies: slot * 2^32 + hash32. */

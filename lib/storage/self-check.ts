@@ -28,6 +28,8 @@ export class SelfCheck {
   readonly #options: ScanOptions;
   #scan: BackgroundScan | undefined;
   #end: Promise<void> = Promise.resolve();
+  /** Another scan is due behind the one under way. */
+  #again = false;
   degraded = false;
   lostRecords = 0;
 
@@ -60,7 +62,17 @@ export class SelfCheck {
     this.#end = this.#run(scan, check, onVerdict);
   }
 
+  /** The same for a map that has been checked: something changed what its rows count for. */
+  recount(): void {
+    this.#again = this.running;
+    if (this.#again) return;
+    const row = this.#commit.committed;
+    const check = { row, lastNumber: row.number, missing: 0, remains: false, problems: [] };
+    this.begin(check, () => {});
+  }
+
   async stop(): Promise<void> {
+    this.#again = false;
     this.#scan?.stop();
     this.#scan = undefined;
     await this.#end;
@@ -79,6 +91,7 @@ export class SelfCheck {
     if (result !== undefined) this.#judge(result);
     onVerdict({ sound: result !== undefined && !this.degraded });
     if (result !== undefined) await this.#putRight(result, check);
+    if (this.#again) this.recount();
   }
 
   #judge({ sums, unreadable, corrupt }: ScanResult): void {
@@ -94,7 +107,7 @@ export class SelfCheck {
     const { sums, tallies, number: sinceNumber } = result;
     const holes = check.missing > 0 || check.remains;
     if (isZero(sums) && tallies.size === 0 && !holes) return;
-    const first = check.row.number + 1;
+    const first = holes ? check.row.number + 1 : 1;
     if (!(await succeeds(this.#commit.correct({ sums, tallies, sinceNumber, first })))) return;
     this.#system.log.notice('the totals were put right', { records: sums.count });
     if (!holes) return;

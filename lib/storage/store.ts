@@ -40,7 +40,7 @@ export interface StoreOptions {
   readonly ballastBytes?: number;
   /** The highest stamp issued so far. */
   lastStamp(): Stamp;
-  /** Called for each scan with the snapshot it reads: what does a sound data row count for? */
+  /** Called for each scan with the snapshot it reads: what does a sound row count for? */
   census(snapshot: Snapshot): Promise<Census>;
   /** In the turn in which a batch failed, before its writers are told. */
   onFence(): void;
@@ -247,6 +247,11 @@ export class Store {
     if (isSound(key, row, this.#system.hashes.crc32)) return true;
     this.#corrupt.note(key, row);
     return false;
+  }
+
+  /** Reads everything once more, for tallies that no longer follow from what was written. */
+  recount(): void {
+    if (this.#phase === 'open') this.#check.recount();
   }
 
   /**

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { KeyFilter } from '../../lib/replica/key-filter.ts';
-import { SeededRandom } from '../sim/virtual-time.ts';
+import { SeededRandom } from '../sim/seeded-random.ts';
 
 const seed = 20260;
 

@@ -8,11 +8,15 @@ import {
   dataKey,
   dataRange,
   familyRange,
+  hintKey,
+  hintRange,
+  hintsFrom,
   isCounted,
   metaKey,
   parseAgendaKey,
   parseBatchKey,
   parseDataKey,
+  parseHintKey,
   positionOf,
   slotRange,
 } from '../../lib/storage/keys.ts';
@@ -37,6 +41,25 @@ describe('storage keys', () => {
     );
   });
 
+  it('of hints lie by target, then as the records they are about', () => {
+    const target = fc.uint8Array({ minLength: 20, maxLength: 20 }).map((id) => Buffer.from(id));
+    fc.assert(
+      fc.property(target, target, place, place, bytes, (one, other, a, b, key) => {
+        const first = dataKey(a, key);
+        const second = dataKey(b, key);
+        const hint = hintKey(one, first);
+        expect(parseHintKey(hint)).to.deep.equal({ target: one, dataKey: first });
+        const order = Buffer.compare(one, other) || Buffer.compare(first, second);
+        expect(Buffer.compare(hint, hintKey(other, second))).to.equal(order);
+        expect(inside(hint, hintRange(other))).to.equal(one.equals(other));
+        const isBehind = one.equals(other) && Buffer.compare(first, second) > 0;
+        expect(inside(hint, hintRange(other, second))).to.equal(isBehind);
+        expect(inside(hint, hintsFrom(other))).to.equal(Buffer.compare(one, other) > 0);
+        expect([inside(hint, hintsFrom()), isCounted(hint)]).to.deep.equal([true, true]);
+      }),
+    );
+  });
+
   it('are laid out as documented, for ever', () => {
     const key = dataKey({ slot: 0x0102, hash32: 0x0a0b0c0d, db: 5 }, Buffer.from('kk'));
     expect(key.toString('hex')).to.equal('6401020a0b0c0d05026b6b');
@@ -45,6 +68,9 @@ describe('storage keys', () => {
     );
     expect(batchKey(258).toString('hex')).to.equal('62000000000102');
     expect(metaKey('id').toString('hex')).to.equal('6d6964');
+    expect(hintKey(Buffer.alloc(20, 0xee), key).toString('hex')).to.equal(
+      `68${'ee'.repeat(20)}01020a0b0c0d05026b6b`,
+    );
   });
 
   it('lie in the order of slot, hash32 and db', () => {

@@ -12,7 +12,8 @@ import { realSystem } from '../../lib/runtime/system.ts';
 import { LevelStorage } from '../../lib/storage/level-storage.ts';
 import { Store } from '../../lib/storage/store.ts';
 import { storeOptions, Writer } from '../contract/store-contract.ts';
-import { SeededRandom, silentLog } from '../sim/virtual-time.ts';
+import { SeededRandom } from '../sim/seeded-random.ts';
+import { silentLog } from '../sim/virtual-time.ts';
 import { inspectInChild } from './inspect-child.ts';
 import { type Outcome, recordsCount, refused, valueAt } from './inspect-store.ts';
 

@@ -13,7 +13,8 @@ import { type LiveTable, liveTables } from '../../lib/storage/manifest.ts';
 import { Store } from '../../lib/storage/store.ts';
 import { checkTable } from '../../lib/storage/table-check.ts';
 import { storeOptions, Writer } from '../contract/store-contract.ts';
-import { SeededRandom, silentLog } from '../sim/virtual-time.ts';
+import { SeededRandom } from '../sim/seeded-random.ts';
+import { silentLog } from '../sim/virtual-time.ts';
 import { inspectInChild } from './inspect-child.ts';
 import { recordsCount, valueAt } from './inspect-store.ts';
 
