@@ -5,17 +5,18 @@
  * Replies that become ready in one turn (a batch of writes reaching the disk answers hundreds) only
  * mark their connections; when the turn is over each marked one sends everything in one write.
  */
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Dispatch } from '../commands/dispatch.ts';
 import type { Settings } from '../commands/ports.ts';
 import { Session } from '../commands/session.ts';
 import { OutputPages } from '../protocol/resp-writer.ts';
+import { listenOnAll } from '../runtime/listening.ts';
 import type { System, Timer } from '../runtime/ports.ts';
 import { refusal } from './admission.ts';
 import type { ClientRegistry } from './client-registry.ts';
 import { Connection, type Surroundings } from './connection.ts';
 import { ClientLimits, sweepPeriodMs } from './limits.ts';
-import { listenOnAll } from './listeners.ts';
+import { type ClientListener, listenForClients } from './listeners.ts';
 import { Turns } from './turns.ts';
 
 export interface RespServerOptions {
@@ -50,7 +51,7 @@ export class RespServer {
   /** Connections with something to do when this turn is over; and the set that took their place. */
   #woken = new Set<Connection>();
   #resting = new Set<Connection>();
-  #servers: readonly Server[] = [];
+  #listeners: readonly ClientListener[] = [];
   #port = 0;
   #sweepTimer: Timer | undefined;
   #attackLoggedAtMs = Number.NEGATIVE_INFINITY;
@@ -85,12 +86,12 @@ export class RespServer {
   /** Rejects with a ListenError that says it all in one line. */
   async listen(): Promise<void> {
     const { binds, port } = this.#options;
-    const welcome = (socket: Socket) => this.#welcome(socket);
-    const bound = await listenOnAll(binds, port, welcome);
-    for (const server of bound.servers) {
-      server.on('error', ({ message }) => this.#system.log.warning(`cannot accept: ${message}`));
-    }
-    this.#servers = bound.servers;
+    const events = {
+      onConnection: (socket: Socket) => this.#welcome(socket),
+      onError: ({ message }: Error) => this.#system.log.warning(`cannot accept: ${message}`),
+    };
+    const bound = await listenOnAll(binds, port, (host, at) => listenForClients(host, at, events));
+    this.#listeners = bound.listeners;
     this.#port = bound.port;
     this.#sweepTimer = this.#system.timers.every(sweepPeriodMs, () => this.#sweep());
   }
@@ -105,9 +106,7 @@ export class RespServer {
   }
 
   async #close(): Promise<void> {
-    const listenersGone = this.#servers.map(
-      (server) => new Promise((resolve) => server.close(resolve)),
-    );
+    const listenersGone = this.#listeners.map((listener) => listener.close());
     for (const connection of this.#connections) connection.kill('after-replies');
     if (this.#connections.size > 0) await this.#drain(this.#options.closeMs ?? closeMsDefault);
     for (const connection of this.#connections) connection.kill('now');

@@ -13,7 +13,7 @@ export const storeOptions: StoreOptions = {
   ballastBytes: 64 * 1024,
   lastStamp: () => 0,
   /** The first byte of a value names the tally it counts for. */
-  census: async () => (_key, row) => [row[bodyStart] ?? 0],
+  census: async () => (_key, row, count) => count(row[bodyStart] ?? 0, 1),
   onFence: () => undefined,
 };
 
@@ -205,9 +205,9 @@ export function storeContract(name: string, make: () => Promise<StorageRig>): vo
         counted = resolve;
       });
       start({
-        census: async () => (_key, row) => {
+        census: async () => (_key, row, count) => {
           counted();
-          return [row[bodyStart] ?? 0];
+          count(row[bodyStart] ?? 0, 1);
         },
       });
       await rig.run(store.open());
