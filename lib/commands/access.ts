@@ -8,11 +8,13 @@ import { after, isLater, type Later } from '../base/later.ts';
 import type { VersionVector } from '../causal/record.ts';
 import { covered, nothingSeen } from '../causal/version-vector.ts';
 import { visible } from '../causal/visible.ts';
-import type { UpdateResult } from '../coordinator/coordinator.ts';
+import type { PutRequest, UpdateResult } from '../coordinator/coordinator.ts';
+import type { Reply } from '../protocol/reply.ts';
 import type { Update, Visible } from '../updates/update.ts';
 import type { Call } from './command.ts';
 import type { Statistics } from './statistics.ts';
 import type { Place, Tracking } from './tracking.ts';
+import { WrittenKeys } from './written-keys.ts';
 
 /** What a plain reader sees of a key, counted as a hit or a miss. */
 export function lookUp(call: Call, key: Buffer): Later<Visible | undefined> {
@@ -31,6 +33,11 @@ export function readValue(call: Call, key: Buffer): Later<Visible | undefined> {
   return counted(call.statistics, trackedRead(call, key, tracking));
 }
 
+/** The usual answer of a command that hands the value out. */
+export function bytesOrNull(shown: Visible | undefined): Reply {
+  return shown === undefined ? null : shown.bytes;
+}
+
 /** Runs an update; a plain SET carries what TRACK remembers of the key. */
 export function update(
   call: Call,
@@ -38,6 +45,7 @@ export function update(
   change: Update,
   db: number = call.session.db,
 ): Later<UpdateResult> {
+  noteWrite(call, db, key);
   const { tracking, w } = call.session;
   if (tracking !== undefined) {
     const place = { db, key: own(key) };
@@ -53,6 +61,7 @@ export function update(
 export function remove(call: Call, key: Buffer): Later<Visible | undefined> {
   const { tracking, db } = call.session;
   if (tracking === undefined) return after(update(call, key, deletion), shownBefore);
+  noteWrite(call, db, key);
   const place = { db, key: own(key) };
   return tracking.inOrder(() => {
     const context = tracking.recall(place);
@@ -67,12 +76,30 @@ const deletion: Update = { kind: 'delete' };
 /** Deletes exactly what the context has seen (DYN.DEL); everything the key has now seen. */
 export function removeCovered(
   call: Call,
-  { db, key }: Place,
+  place: Place,
   context: VersionVector,
 ): Later<VersionVector> {
   const { w } = call.session;
   const request = { context, value: undefined, expireAtMs: 0 };
-  return call.coordinator.put(db, key, w === undefined ? request : { ...request, w });
+  return put(call, place, w === undefined ? request : { ...request, w });
+}
+
+/** A write with a context of the client's. */
+export function put(call: Call, { db, key }: Place, request: PutRequest): Later<VersionVector> {
+  noteWrite(call, db, key, request.w);
+  return call.coordinator.put(db, key, request);
+}
+
+/** For WAIT, before the write begins; one member alone has nobody to ask. */
+export function noteWrite(
+  { session, coordinator, ports }: Call,
+  db: number,
+  key: Buffer,
+  w: number | undefined = session.w,
+): void {
+  if (!ports.severalMembers) return;
+  session.written ??= new WrittenKeys();
+  session.written.note(db, key, w ?? coordinator.quorum(db).w);
 }
 
 function shownBefore(result: UpdateResult): Visible | undefined {

@@ -9,6 +9,7 @@ import { isWord } from './arguments.ts';
 import type { Call, Command, Handler } from './command.ts';
 import { largeRequestArguments } from './dispatch.ts';
 import { errorReply, wrongArgumentCount } from './errors.ts';
+import type { Way } from './in-flight.ts';
 import { CommandCounters, type Statistics } from './statistics.ts';
 
 /** One row, or one subcommand of a row, and what it has done so far. */
@@ -21,6 +22,7 @@ export class CommandEntry {
   readonly writes: boolean;
   readonly withoutAuth: boolean;
   readonly notInMulti: boolean;
+  readonly #way: NonNullable<Command['way']>;
   readonly #handler: Handler;
   readonly #statistics: Statistics;
 
@@ -34,6 +36,7 @@ export class CommandEntry {
     this.writes = row.flags.includes('write');
     this.withoutAuth = row.flags.includes('no_auth');
     this.notInMulti = row.flags.includes('no_multi');
+    this.#way = row.way ?? (row.flags.includes('readonly') ? 'read' : 'change');
     this.#handler = row.handler ?? (() => new ErrorReply(wrongArgumentCount(fullName)));
     this.#statistics = statistics;
   }
@@ -57,6 +60,11 @@ export class CommandEntry {
     return args.filter(
       (_, at) => at >= keys.first && at <= last && (at - keys.first) % keys.step === 0,
     );
+  }
+
+  /** How it reaches its keys over a ring. */
+  wayOf(args: readonly Buffer[]): Way {
+    return typeof this.#way === 'function' ? this.#way(args) : this.#way;
   }
 
   /** Runs and counts the command; what goes wrong is an ErrorReply, save faults. */

@@ -8,6 +8,7 @@ import type { Later } from '../base/later.ts';
 import type { Coordinator } from '../coordinator/coordinator.ts';
 import type { Reply } from '../protocol/reply.ts';
 import type { CommandIndex } from './command-index.ts';
+import type { Way } from './in-flight.ts';
 import type { Pause } from './pause.ts';
 import type { Ports } from './ports.ts';
 import type { Session } from './session.ts';
@@ -51,6 +52,11 @@ export interface Call {
   readonly pause: Pause;
   /** Runs inside EXEC: must not wait for other clients. */
   readonly batched: boolean;
+  /**
+   * Its keys are coordinated here, whoever seems to be their first owner by now: an EXEC around it
+   * holds them, or a peer has sent it for that. What was sent once is not sent on.
+   */
+  readonly settledHere: boolean;
 }
 
 /** `args[0]` is the name as the client wrote it. Arguments are borrowed: own() what is kept. */
@@ -83,9 +89,12 @@ export interface Command {
   readonly subcommands?: readonly Command[];
   /**
    * True: may start while earlier commands of its connection are unanswered, because the replica
-   * keeps the order per key. All others start alone and let nothing overtake them.
+   * keeps the order per key (over a ring: as far as `way` allows). All others start alone and let
+   * nothing overtake them.
    */
   readonly overlaps?: boolean;
+  /** Over a ring; left out: `read` for what is readonly, `change` for the rest. */
+  readonly way?: Way | ((args: readonly Buffer[]) => Way);
   /** A parent that only has subcommands has none. */
   readonly handler?: Handler;
 }

@@ -18,7 +18,7 @@ export interface Dispatch {
    * True: this request may start while earlier ones of its connection are unanswered. Any other
    * starts when all earlier ones are answered, and nothing starts until it is answered itself.
    */
-  overlaps(args: readonly Buffer[]): boolean;
+  overlaps(session: Session, args: readonly Buffer[]): boolean;
   /**
    * Starts one request. Never throws and never fails: what goes wrong is an ErrorReply. Only a
    * fault of this program (AssertionFailure) comes through, and stops the node.

@@ -5,12 +5,13 @@
  *
  * A command that answers at once costs no promise here: its reply is passed on as it is.
  */
-import { after, type Later } from '../base/later.ts';
+import { after, isLater, type Later } from '../base/later.ts';
 import type { Coordinator } from '../coordinator/coordinator.ts';
 import { ErrorReply, noReply, queued, type Reply } from '../protocol/reply.ts';
 import { ownAll } from './arguments.ts';
 import type { Call, Command } from './command.ts';
 import { type CommandEntry, CommandIndex } from './command-index.ts';
+import { runDelegated } from './delegated.ts';
 import { type Dispatch, largeRequestArguments } from './dispatch.ts';
 import {
   noAuth,
@@ -19,9 +20,10 @@ import {
   unknownSubcommand,
   wrongArgumentCount,
 } from './errors.ts';
+import { KeysInFlight } from './in-flight.ts';
 import { Pause } from './pause.ts';
 import type { Ports } from './ports.ts';
-import type { QueuedCommand, Session } from './session.ts';
+import { type QueuedCommand, Session } from './session.ts';
 import { Statistics } from './statistics.ts';
 import { commandTable } from './table.ts';
 import { leaveTransaction } from './transactions.ts';
@@ -47,14 +49,46 @@ export class Dispatcher implements Dispatch {
     this.#pause = new Pause(ports.system.timers);
   }
 
-  overlaps(args: readonly Buffer[]): boolean {
-    return this.#commands.find(args)?.overlaps(args) === true;
+  overlaps(session: Session, args: readonly Buffer[]): boolean {
+    const entry = this.#commands.find(args);
+    if (entry === undefined || !entry.overlaps(args)) return false;
+    return session.inFlight?.admits(entry.wayOf(args), entry.keysOf(args)) !== false;
   }
 
   execute(session: Session, args: readonly Buffer[]): Later<Reply> {
+    const reply = this.#answer(session, args);
+    if (!this.#ports.severalMembers || !isLater(reply)) return reply;
+    return this.#inFlight(session, args, reply);
+  }
+
+  /**
+   * Runs a batch that a peer has sent here (`Ports.delegate`), and answers its encoded reply.
+   * Throws a RedisError if it cannot be read.
+   */
+  runDelegated(body: Buffer): Later<Buffer> {
+    const nowMs = this.#ports.system.clock.monotonicMs();
+    const session = new Session(0, 'peer', 'peer', nowMs);
+    session.authenticated = true;
+    return runDelegated({ ...this.#newCall(session), settledHere: true }, body);
+  }
+
+  #answer(session: Session, args: readonly Buffer[]): Later<Reply> {
     if (session.replies === 'on') return this.#admit(session, args);
     if (session.replies === 'skip') session.replies = 'skipping';
     return quieted(session, this.#admit(session, args));
+  }
+
+  /** Remembers the keys of an unanswered request, for `overlaps`. */
+  #inFlight(session: Session, args: readonly Buffer[], reply: PromiseLike<Reply>): Later<Reply> {
+    const entry = this.#commands.find(args);
+    if (entry === undefined || !entry.overlaps(args)) return reply;
+    session.inFlight ??= new KeysInFlight();
+    const { inFlight } = session;
+    const texts = inFlight.add(entry.wayOf(args), entry.keysOf(args));
+    return reply.then((answer) => {
+      inFlight.remove(texts);
+      return answer;
+    });
   }
 
   #admit(session: Session, args: readonly Buffer[]): Later<Reply> {
@@ -105,7 +139,12 @@ export class Dispatcher implements Dispatch {
   /** Requests of one connection come in runs, so the last call is likely the right one. */
   #callOf(session: Session): Call {
     if (this.#lastCall?.session === session) return this.#lastCall;
-    this.#lastCall = {
+    this.#lastCall = this.#newCall(session);
+    return this.#lastCall;
+  }
+
+  #newCall(session: Session): Call {
+    return {
       session,
       coordinator: this.#coordinator,
       ports: this.#ports,
@@ -113,8 +152,8 @@ export class Dispatcher implements Dispatch {
       commands: this.#commands,
       pause: this.#pause,
       batched: false,
+      settledHere: false,
     };
-    return this.#lastCall;
   }
 }
 

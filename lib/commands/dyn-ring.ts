@@ -6,13 +6,14 @@ import type { Command, Handler } from './command.ts';
 import { helpSubcommand } from './help.ts';
 import { secondArgument } from './key-positions.ts';
 
-const status: Handler = ({ ports }) =>
-  new MapReply([
-    ['version', ports.ring.version],
-    ['transition', ports.ring.transition],
+const status: Handler = ({ ports }) => {
+  const { version, transition, members } = ports.ring();
+  return new MapReply([
+    ['version', version],
+    ['transition', transition],
     [
       'members',
-      ports.ring.members.map(
+      members.map(
         (member) =>
           new MapReply([
             ['id', member.id],
@@ -30,6 +31,7 @@ const status: Handler = ({ ports }) =>
       ),
     ],
   ]);
+};
 
 const owners: Handler = ({ coordinator, session }, args) =>
   coordinator.owners(session.db, argument(args, 2));

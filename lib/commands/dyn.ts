@@ -8,10 +8,19 @@ import type { Record, VersionVector } from '../causal/record.ts';
 import { liveSiblings } from '../causal/visible.ts';
 import type { Explanation, PutRequest, ReadOptions } from '../coordinator/coordinator.ts';
 import { MapReply, type Reply, SimpleString } from '../protocol/reply.ts';
-import { argument, type ExpiryOption, expiryInstant, integerWithin, Options } from './arguments.ts';
+import { put } from './access.ts';
+import {
+  argument,
+  type ExpiryOption,
+  expiryInstant,
+  integerWithin,
+  isWord,
+  Options,
+} from './arguments.ts';
 import type { Call, Command, Handler } from './command.ts';
 import { contextCommand } from './dyn-context.ts';
 import { ringCommand } from './dyn-ring.ts';
+import type { Way } from './in-flight.ts';
 import { firstArgument } from './key-positions.ts';
 
 /** `R n` or `W n`: at most as many as there are replicas. */
@@ -37,6 +46,10 @@ const dynGet: Handler = (call, args) => {
     record === undefined ? null : shownRecord(call, record, seal),
   );
 };
+
+function wayOfGet(args: readonly Buffer[]): Way {
+  return args.some((word, at) => at > 1 && isWord(word, 'local')) ? 'local' : 'read';
+}
 
 function shownRecord(call: Call, record: Record, seal: (vv: VersionVector) => string): Reply {
   const live = liveSiblings(record, call.ports.system.clock.wallMs());
@@ -87,7 +100,7 @@ function putWithContext(
   const { db } = call.session;
   const key = argument(args, 1);
   const context = call.ports.contexts.openFor(db, key, argument(args, 2));
-  return after(call.coordinator.put(db, key, { ...request, context }), sealerOf(call, key));
+  return after(put(call, { db, key }, { ...request, context }), sealerOf(call, key));
 }
 
 const dynQuorum: Handler = (call, args) => {
@@ -158,6 +171,7 @@ export const dynCommands: readonly Command[] = [
     flags: ['readonly', 'fast'],
     summary: 'Get every live sibling of a key, newest first, and the context that has seen them',
     syntax: 'key [R n] [LOCAL]',
+    way: wayOfGet,
     handler: dynGet,
   },
   {
@@ -169,6 +183,7 @@ export const dynCommands: readonly Command[] = [
     syntax:
       'key context value [W n] [EX seconds | PX milliseconds | EXAT unix-time-seconds | ' +
       'PXAT unix-time-milliseconds]',
+    way: 'context',
     handler: dynPut,
   },
   {
@@ -178,6 +193,7 @@ export const dynCommands: readonly Command[] = [
     flags: ['write', 'fast'],
     summary: 'Remove exactly the siblings that the context has seen',
     syntax: 'key context [W n]',
+    way: 'context',
     handler: dynDel,
   },
   contextCommand,

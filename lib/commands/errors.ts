@@ -9,6 +9,7 @@ import { ErrorReply } from '../protocol/reply.ts';
 export const noAuth = 'NOAUTH Authentication required.';
 export const notInMulti = 'ERR Command not allowed inside a transaction';
 export const abortedByErrors = 'EXECABORT Transaction discarded because of previous errors.';
+export const crossSlot = "CROSSSLOT Keys in request don't hash to the same slot";
 export const clusterDisabled = 'ERR This instance has cluster support disabled';
 
 /** Redis cuts what it quotes of an unknown command. */

@@ -2,6 +2,7 @@
  * What commands need of the floors above them, as interfaces that those floors implement
  * (STYLE 4.2, floor 5). `node.ts` and `main.ts` hand them in.
  */
+import type { Later } from '../base/later.ts';
 import type { ContextCodec } from '../causal/context.ts';
 import type { ProcessFacts, System } from '../runtime/ports.ts';
 import type { Session } from './session.ts';
@@ -94,7 +95,15 @@ export interface Ports {
   readonly clients: Clients;
   readonly traffic: Traffic;
   readonly contexts: ContextCodec;
-  readonly ring: Ring;
+  /** As it is now: the states of members change. */
+  ring(): Ring;
+  /** Constant for the life of the node. */
+  readonly severalMembers: boolean;
+  /**
+   * Has a peer run what `Dispatcher.runDelegated` takes; its answer is borrowed for the turn. Fails
+   * with a RedisError: `CLUSTERDOWN ...` if nothing was sent, else `UNCERTAIN ...`.
+   */
+  delegate(peer: string, body: Buffer): Later<Buffer>;
   /** Product version, `0.1.0`. */
   readonly version: string;
   /** 40 hex digits, new at every start. */

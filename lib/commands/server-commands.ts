@@ -1,14 +1,15 @@
 /**
- * Commands about the node: INFO, TIME, ROLE, SHUTDOWN, DEBUG SLEEP, WAIT, and what a node that is
- * no Redis Cluster says to cluster commands.
+ * Commands about the node: INFO, TIME, ROLE, SHUTDOWN, DEBUG SLEEP, and what a node that is no
+ * Redis Cluster says to cluster commands.
  */
 import { RedisError, syntaxError } from '../base/errors.ts';
 import { Deferred, type Later } from '../base/later.ts';
 import { noReply, type Reply, SimpleString } from '../protocol/reply.ts';
-import { clampedInteger, integerWithin, isWord, Options } from './arguments.ts';
+import { isWord, Options } from './arguments.ts';
 import type { Call, Command } from './command.ts';
 import { clusterDisabled } from './errors.ts';
 import { info } from './info.ts';
+import { waitCommand } from './wait.ts';
 
 function time({ ports }: Call): Reply {
   const nowMs = ports.system.clock.wallMs();
@@ -62,44 +63,6 @@ function debug({ session, ports }: Call, args: readonly Buffer[]): Later<Reply> 
 }
 
 const sleepSecondsMax = 86_400;
-
-/** How often WAIT looks again. */
-const waitStepMs = 5;
-
-/**
- * WAIT numreplicas timeout: how many members beyond the first hold every write of this connection.
- * More than there are can't come, so WAIT 0 ("for ever") for them answers at once; with a timeout
- * it takes its time, as in Redis.
- */
-async function wait(call: Call, args: readonly Buffer[]): Promise<Reply> {
-  const { session, coordinator, ports, batched } = call;
-  const [, count, timeout] = args;
-  if (count === undefined || timeout === undefined) throw new RedisError(syntaxError);
-  const wanted = clampedInteger(count);
-  const timeoutMs = timeoutOf(timeout);
-  const { clock, timers } = ports.system;
-  const reachable = coordinator.quorum(session.db).n - 1;
-  const endAtMs = clock.monotonicMs() + (timeoutMs === 0 ? Infinity : timeoutMs);
-  for (;;) {
-    const held = await coordinator.replicasOf(session.id);
-    const over =
-      batched || clock.monotonicMs() >= endAtMs || (timeoutMs === 0 && wanted > reachable);
-    if (held >= wanted || over || ports.clients.byId(session.id) === undefined) return held;
-    const slept = new Deferred<void>();
-    const restMs = Math.max(endAtMs - clock.monotonicMs(), 0);
-    timers.after(wanted > reachable ? restMs : Math.min(restMs, waitStepMs), () => slept.settle());
-    await slept;
-  }
-}
-
-const timeoutMsMax = 2 ** 31 - 1;
-
-function timeoutOf(argument: Buffer): number {
-  const text = 'ERR timeout is not an integer or out of range';
-  const timeoutMs = integerWithin(argument, -Infinity, timeoutMsMax, text);
-  if (timeoutMs < 0) throw new RedisError('ERR timeout is negative');
-  return timeoutMs;
-}
 
 function noCluster(): never {
   throw new RedisError(clusterDisabled);
@@ -158,16 +121,7 @@ export const serverCommands: readonly Command[] = [
     syntax: 'SLEEP seconds',
     handler: debug,
   },
-  {
-    name: 'wait',
-    arity: 3,
-    flags: ['noscript'],
-    group: 'generic',
-    since: '3.0.0',
-    summary: 'Wait until the writes of this connection are held by so many further members',
-    syntax: 'numreplicas timeout',
-    handler: wait,
-  },
+  waitCommand,
   {
     name: 'cluster',
     arity: -2,

@@ -1,5 +1,7 @@
 import type { CommandEntry } from './command-index.ts';
+import type { KeysInFlight } from './in-flight.ts';
 import type { Tracking } from './tracking.ts';
+import type { WrittenKeys } from './written-keys.ts';
 
 /** A command waiting for EXEC; owns its bytes. */
 export interface QueuedCommand {
@@ -56,6 +58,11 @@ export class Session {
   w: number | undefined;
   /** DYN.CONTEXT TRACK ON: what this connection has seen of each key. */
   tracking: Tracking | undefined;
+
+  /** Only in a ring of several members: what its unanswered commands use. */
+  inFlight: KeysInFlight | undefined;
+  /** Likewise: what it has written, for WAIT. */
+  written: WrittenKeys | undefined;
 
   constructor(id: number, address: string, localAddress: string, nowMonotonicMs: number) {
     this.id = id;

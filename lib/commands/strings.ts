@@ -3,34 +3,28 @@
  * update of `updates/`, applied where the key lives; a handler parses, asks, and shapes the answer
  * from the state before and after.
  */
-import { RedisError } from '../base/errors.ts';
-import { after, type Later } from '../base/later.ts';
+import { after } from '../base/later.ts';
 import type { UpdateResult } from '../coordinator/coordinator.ts';
 import { ok, type Reply } from '../protocol/reply.ts';
-import type { Update, Visible } from '../updates/update.ts';
-import { lookUp, readValue, remove, update } from './access.ts';
+import type { Update } from '../updates/update.ts';
+import { bytesOrNull, readValue, remove, update } from './access.ts';
 import {
   argument,
   type ExpiryForm,
   type ExpiryOption,
   expiryForms,
   expiryInstant,
+  isWord,
   Options,
-  ownAll,
 } from './arguments.ts';
 import type { Call, Command, Handler } from './command.ts';
 import { counterCommands } from './counters.ts';
-import { largeRequestArguments } from './dispatch.ts';
-import { wrongArgumentCount } from './errors.ts';
-import { readEach, writeEach } from './fan-out.ts';
-import { everyArgument, everySecondArgument, firstArgument } from './key-positions.ts';
+import type { Way } from './in-flight.ts';
+import { firstArgument } from './key-positions.ts';
+import { manyValueCommands } from './many-values.ts';
 import { substringCommands } from './substrings.ts';
 
 type SetUpdate = Extract<Update, { kind: 'set' }>;
-
-export function bytesOrNull(shown: Visible | undefined): Reply {
-  return shown === undefined ? null : shown.bytes;
-}
 
 function bytesBefore(result: UpdateResult): Reply {
   return bytesOrNull(result.before);
@@ -75,6 +69,16 @@ function setUpdate(call: Call, args: readonly Buffer[]): SetUpdate {
     ...(condition !== undefined && { condition }),
     ...(readsOld && { readsOld }),
   };
+}
+
+const readingOptions = ['nx', 'xx', 'get', 'keepttl'];
+
+/** With an option that asks for the old value it is no plain write. */
+function wayOfSet(args: readonly Buffer[]): Way {
+  for (let at = 3; at < args.length; at += 1) {
+    if (readingOptions.some((word) => isWord(args[at], word))) return 'change';
+  }
+  return 'overwrite';
 }
 
 /** One expiry option, or the word that stands for another way; refuses a second, different one. */
@@ -146,53 +150,11 @@ const getex: Handler = (call, args) => {
   return after(update(call, key, change), bytesBefore);
 };
 
+function wayOfGetex(args: readonly Buffer[]): Way {
+  return args.length === 2 ? 'read' : 'change';
+}
+
 const always = { nx: false, xx: false, gt: false, lt: false };
-
-const mget: Handler = (call, args) =>
-  readEach(call, args.slice(1), (key) => after(readValue(call, key), bytesOrNull));
-
-/** The pairs of MSET and MSETNX. */
-function pairsOf(args: readonly Buffer[], command: string): { keys: Buffer[]; values: Buffer[] } {
-  if (args.length % 2 === 0) throw new RedisError(wrongArgumentCount(command));
-  const keys: Buffer[] = [];
-  const values: Buffer[] = [];
-  for (let at = 1; at < args.length; at += 2) {
-    keys.push(argument(args, at));
-    values.push(argument(args, at + 1));
-  }
-  return { keys, values };
-}
-
-function setEach(call: Call, keys: readonly Buffer[], values: readonly Buffer[]): Later<unknown> {
-  return writeEach(call, keys, (key, index) =>
-    update(call, key, { kind: 'set', bytes: argument(values, index), expireAtMs: 0 }),
-  );
-}
-
-const mset: Handler = (call, args) => {
-  const { keys, values } = pairsOf(args, 'mset');
-  return after(setEach(call, keys, values), () => ok);
-};
-
-/**
- * Looks and writes while nobody else touches the keys, which are free again before the disk is;
- * those of a large request only then, because it begins its writes one slice after another.
- */
-const msetnx: Handler = (call, args) => {
-  const { keys, values } = pairsOf(ownAll(args), 'msetnx');
-  const started = call.coordinator.exclusive(call.session.db, keys, (inside) => {
-    const within = { ...call, coordinator: inside };
-    return after(
-      readEach(within, keys, (key) => lookUp(within, key)),
-      (found) => {
-        const free = found.every((shown) => shown === undefined);
-        const outcome = { free, done: free ? setEach(within, keys, values) : undefined };
-        return args.length > largeRequestArguments ? after(outcome.done, () => outcome) : outcome;
-      },
-    );
-  });
-  return after(started, ({ free, done }) => after(done, () => (free ? 1 : 0)));
-};
 
 const onKey = { group: 'string', keys: firstArgument, overlaps: true } as const;
 const fastRead = ['readonly', 'fast'] as const;
@@ -220,6 +182,7 @@ const valueCommands: readonly Command[] = [
     syntax:
       'key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | ' +
       'PXAT unix-time-milliseconds | KEEPTTL]',
+    way: wayOfSet,
     handler: set,
   },
   {
@@ -240,6 +203,7 @@ const valueCommands: readonly Command[] = [
     since: '2.0.0',
     summary: 'Set the value and expiration of a key',
     syntax: 'key seconds value',
+    way: 'overwrite',
     handler: setWithExpiry(expiryForms.ex, 'setex'),
   },
   {
@@ -250,6 +214,7 @@ const valueCommands: readonly Command[] = [
     since: '2.6.0',
     summary: 'Set the value and expiration in milliseconds of a key',
     syntax: 'key milliseconds value',
+    way: 'overwrite',
     handler: setWithExpiry(expiryForms.px, 'psetex'),
   },
   {
@@ -282,45 +247,14 @@ const valueCommands: readonly Command[] = [
     syntax:
       'key [EX seconds | PX milliseconds | EXAT unix-time-seconds | ' +
       'PXAT unix-time-milliseconds | PERSIST]',
+    way: wayOfGetex,
     handler: getex,
-  },
-  {
-    ...onKey,
-    name: 'mget',
-    arity: -2,
-    flags: fastRead,
-    keys: everyArgument,
-    since: '1.0.0',
-    summary: 'Get the values of all the given keys',
-    syntax: 'key [key ...]',
-    handler: mget,
-  },
-  {
-    ...onKey,
-    name: 'mset',
-    arity: -3,
-    flags: write,
-    keys: everySecondArgument,
-    since: '1.0.1',
-    summary: 'Set multiple keys to multiple values',
-    syntax: 'key value [key value ...]',
-    handler: mset,
-  },
-  {
-    name: 'msetnx',
-    arity: -3,
-    flags: write,
-    keys: everySecondArgument,
-    group: 'string',
-    since: '1.0.1',
-    summary: 'Set multiple keys to multiple values, only if none of the keys exist',
-    syntax: 'key value [key value ...]',
-    handler: msetnx,
   },
 ];
 
 export const stringCommands: readonly Command[] = [
   ...valueCommands,
+  ...manyValueCommands,
   ...counterCommands,
   ...substringCommands,
 ];

@@ -36,20 +36,21 @@ export class Tracking {
 
   /** What the connection has seen of the key; undefined: it has not met it. */
   recall(place: Place): VersionVector | undefined {
-    return this.#seen.get(textOf(place));
+    return this.#seen.get(placeText(place.db, place.key));
   }
 
   remember(place: Place, seen: VersionVector): void {
-    this.#seen.set(textOf(place), seen);
+    this.#seen.set(placeText(place.db, place.key), seen);
   }
 
   /** Refuses a key that there is no room to remember, before anything is done to it. */
   admit(place: Place): void {
-    if (this.#seen.size < trackedKeysMax || this.#seen.has(textOf(place))) return;
+    if (this.#seen.size < trackedKeysMax || this.#seen.has(placeText(place.db, place.key))) return;
     throw new RedisError(tooManyKeys);
   }
 }
 
-function textOf({ db, key }: Place): string {
+/** For keys of a Map: the db up to the first colon, then the key's bytes. */
+export function placeText(db: number, key: Buffer): string {
   return `${db}:${mapKey(key)}`;
 }

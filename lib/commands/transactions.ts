@@ -6,20 +6,29 @@
  * The writes of a batch are started in one go, so that they share a commit: a command waits for
  * those before it only where it would on a connection of its own.
  *
+ * Over a ring a batch runs at the first healthy owner of all its keys, which it is sent to. Where
+ * that is several nodes, or a command speaks of this node or this connection, it runs here, in
+ * order, but others may come in between: to hold slots here while waiting for other nodes, who do
+ * the same, would be a deadlock.
+ *
  * Slots don't depend on the db, so holding all keys under the db of the connection also holds those
  * that were watched in another.
  */
-import { mapKey, own } from '../base/bytes.ts';
+import { own } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
 import { after, Deferred, isLater, type Later } from '../base/later.ts';
 import type { Record } from '../causal/record.ts';
 import { liveSiblings, visible } from '../causal/visible.ts';
 import { ErrorReply, NoReply, nullArray, ok, type Reply } from '../protocol/reply.ts';
 import type { Timers } from '../runtime/ports.ts';
+import { noteWrite } from './access.ts';
 import type { Call, Command } from './command.ts';
+import { delegate, mayTravel } from './delegated.ts';
 import { abortedByErrors } from './errors.ts';
 import { readEach } from './fan-out.ts';
+import { KeysInFlight } from './in-flight.ts';
 import type { QueuedCommand, Session, Watched } from './session.ts';
+import { placeText } from './tracking.ts';
 
 /** Keys that one connection may watch at a time. */
 export const watchedKeysMax = 10_000;
@@ -51,7 +60,7 @@ function watch(call: Call, args: readonly Buffer[]): Later<Reply> {
   const { session } = call;
   const { db } = session;
   if (session.queue !== undefined) throw new RedisError('ERR WATCH inside MULTI is not allowed');
-  const keys = args.slice(1).filter((key) => !session.watched.has(placeOf(db, key)));
+  const keys = args.slice(1).filter((key) => !session.watched.has(placeText(db, key)));
   if (keys.length === 0) return ok;
   if (session.watched.size + keys.length > watchedKeysMax) {
     throw new RedisError(`ERR a connection may watch ${watchedKeysMax} keys: UNWATCH forgets them`);
@@ -61,7 +70,7 @@ function watch(call: Call, args: readonly Buffer[]): Later<Reply> {
     readEach(call, owned, (key) => versionNow(call, db, key)),
     (versions) => {
       for (const [index, key] of owned.entries()) {
-        session.watched.set(placeOf(db, key), { db, key, version: versions[index] ?? '' });
+        session.watched.set(placeText(db, key), { db, key, version: versions[index] ?? '' });
       }
       return ok;
     },
@@ -71,10 +80,6 @@ function watch(call: Call, args: readonly Buffer[]): Later<Reply> {
 function unwatch({ session }: Call): Reply {
   session.watched.clear();
   return ok;
-}
-
-function placeOf(db: number, key: Buffer): string {
-  return `${db}:${mapKey(key)}`;
 }
 
 function versionNow(call: Call, db: number, key: Buffer): Later<string> {
@@ -99,8 +104,8 @@ function versionText(record: Record, nowMs: number): string {
 }
 
 function exec(call: Call): Later<Reply> {
-  const { session } = call;
-  const { queue, queueFailed } = session;
+  const { session, coordinator } = call;
+  const { db, queue, queueFailed } = session;
   if (queue === undefined) throw new RedisError('ERR EXEC without MULTI');
   const watched = [...session.watched.values()];
   leaveTransaction(session);
@@ -109,12 +114,37 @@ function exec(call: Call): Later<Reply> {
     ...watched.map(({ key }) => key),
     ...queue.flatMap(({ entry, args }) => entry.keysOf(args)),
   ];
-  if (keys.length === 0) return after(start({ ...call, batched: true }, queue), answerOf);
-  const started = call.coordinator.exclusive(session.db, keys, (inside) => {
-    const batch = { ...call, coordinator: inside, batched: true };
-    return after(changed(batch, watched), (differs) => (differs ? undefined : start(batch, queue)));
-  });
-  return after(started, (replies) => (replies === undefined ? nullArray : answerOf(replies)));
+  if (keys.length === 0) return answerOf(runBatch(call, watched, queue));
+  const place = call.settledHere ? 'here' : coordinator.coordinatorOf(db, keys);
+  if (place === 'here') {
+    const settled = { ...call, settledHere: true };
+    return answerOf(
+      coordinator.exclusive(db, keys, (inside) =>
+        runBatch({ ...settled, coordinator: inside }, watched, queue),
+      ),
+    );
+  }
+  const travels = session.tracking === undefined && queue.every(mayTravel);
+  if (place === 'several' || !travels) return answerOf(runBatch(call, watched, queue));
+  noteWrites(call, queue);
+  return delegate(call, place, { watched, commands: queue.map(({ args }) => args) });
+}
+
+function noteWrites(call: Call, queue: readonly QueuedCommand[]): void {
+  for (const { entry, args } of queue) {
+    if (!entry.writes) continue;
+    for (const key of entry.keysOf(args)) noteWrite(call, call.session.db, key);
+  }
+}
+
+/** Starts everything, unless something watched has changed (undefined). */
+function runBatch(
+  call: Call,
+  watched: readonly Watched[],
+  queue: readonly QueuedCommand[],
+): Later<Later<Reply>[] | undefined> {
+  const batch = { ...call, batched: true };
+  return after(changed(batch, watched), (differs) => (differs ? undefined : start(batch, queue)));
 }
 
 function changed(call: Call, watched: readonly Watched[]): Later<boolean> {
@@ -129,22 +159,28 @@ function changed(call: Call, watched: readonly Watched[]): Later<boolean> {
 }
 
 /**
- * Starts everything; what only waits for the disk is handed on, so that others need not wait for
- * it.
+ * What only waits for the disk is handed on, so that others need not wait for it. A command waits
+ * for those before it where it would on a connection of its own.
  */
 async function start(call: Call, queue: readonly QueuedCommand[]): Promise<Later<Reply>[]> {
   const { timers } = call.ports.system;
+  const inFlight = call.ports.severalMembers ? new KeysInFlight() : undefined;
   const replies: Later<Reply>[] = [];
   let open: PromiseLike<Reply>[] = [];
   for (const { entry, args } of queue) {
     if (replies.length > 0 && replies.length % commandsPerSlice === 0) await soon(timers);
     const overlaps = entry.overlaps(args);
-    if (!overlaps && open.length > 0) {
+    const mayStart = overlaps && inFlight?.admits(entry.wayOf(args), entry.keysOf(args)) !== false;
+    if (!mayStart && open.length > 0) {
       await Promise.all(open);
       open = [];
+      inFlight?.clear();
     }
     const reply = entry.run(call, args);
-    if (overlaps && isLater(reply)) open.push(reply);
+    if (overlaps && isLater(reply)) {
+      open.push(reply);
+      inFlight?.add(entry.wayOf(args), entry.keysOf(args));
+    }
     replies.push(overlaps ? reply : await reply);
   }
   return replies;
@@ -157,7 +193,9 @@ function soon(timers: Timers): Deferred<void> {
   return turn;
 }
 
-async function answerOf(replies: readonly Later<Reply>[]): Promise<Reply> {
+async function answerOf(batch: Later<Later<Reply>[] | undefined>): Promise<Reply> {
+  const replies = await batch;
+  if (replies === undefined) return nullArray;
   const answers = await Promise.all(replies);
   return uncertainAmong(answers) ?? answers.map((reply) => (reply instanceof NoReply ? ok : reply));
 }

@@ -210,14 +210,14 @@ export class Connection implements Client, TurnTaker {
     if (request === undefined) return false;
     const { dispatch } = this.#around;
     const waits = this.#replies.placesCount > 0;
-    if (waits && (this.#alone || !dispatch.overlaps(request))) {
+    if (waits && (this.#alone || !dispatch.overlaps(this.session, request))) {
       this.#held = request;
       return false;
     }
     this.#held = undefined;
     const reply = dispatch.execute(this.session, request);
     if (!(reply instanceof Uint8Array) && isLater(reply))
-      this.#expect(reply, !waits && !dispatch.overlaps(request));
+      this.#expect(reply, !waits && !dispatch.overlaps(this.session, request));
     else this.#replies.add(reply, this.session.protocol);
     if (this.session.closing) this.#finish();
     return true;

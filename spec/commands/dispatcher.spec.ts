@@ -153,9 +153,13 @@ describe('dispatcher', () => {
   });
 
   it('knows which requests may overtake the wait of others', () => {
-    const { dispatcher } = new Frame();
+    const frame = new Frame();
+    const session = frame.connect();
     const overlaps = (line: string): boolean =>
-      dispatcher.overlaps(line.split(' ').map((word) => Buffer.from(word)));
+      frame.dispatcher.overlaps(
+        session,
+        line.split(' ').map((word) => Buffer.from(word)),
+      );
     expect(overlaps('GET k')).to.equal(true);
     expect(overlaps('SET k v')).to.equal(true);
     for (const line of ['EXEC', 'SELECT 1', 'CLIENT ID', 'CLIENT', 'NO SUCH']) {

@@ -136,6 +136,30 @@ for (const late of [false, true]) {
       expect(asked.map(({ w }) => w)).to.deep.equal([1, 1, 1, 1, 1, 3]);
     });
 
+    it('DYN.RING STATUS shows the members as they are when it is asked', async () => {
+      const member = {
+        id: '2'.repeat(40),
+        name: 'n2',
+        host: '127.0.0.1',
+        port: 7002,
+        peerPort: 17_002,
+        zone: '',
+        weight: 1,
+        partitions: 1024,
+        first: 341,
+        pending: 0,
+      };
+      for (const state of ['up', 'suspect', 'down'] as const) {
+        bench.frame.ring = { ...bench.frame.ring, members: [{ ...member, state }] };
+        const { peerPort, ...shown } = member;
+        expect(await bench.run('dyn.ring', 'status')).to.deep.equal({
+          version: 1,
+          transition: 0,
+          members: [{ ...shown, 'peer-port': peerPort, state }],
+        });
+      }
+    });
+
     it('DYN.RING shows the ring and cannot change it yet', async () => {
       expect(await bench.run('dyn.ring', 'status')).to.include.keys(
         'version',

@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { isLater } from '../../lib/base/later.ts';
 import { Frame, plain } from '../support/fake-ports.ts';
 
 describe('INFO', () => {
@@ -206,48 +205,6 @@ describe('server commands', () => {
     it(`does not know '${line}'`, () => {
       const frame = new Frame();
       expect(frame.now(frame.connect(), line)).to.match(/^-ERR unknown command/);
-    });
-  }
-});
-
-describe('WAIT', () => {
-  it('answers at once when enough members hold the writes', async () => {
-    const frame = new Frame({ n: 3 });
-    const held = Number(await frame.run(frame.connect(), 'wait 0 0'));
-    expect(await frame.run(frame.connect(), `wait ${held} 1000`)).to.equal(held);
-    expect(frame.time.pendingTimers).to.equal(0);
-  });
-
-  it('takes its time for more than there are, but not for ever', async () => {
-    const frame = new Frame();
-    const session = frame.connect();
-    expect(await frame.run(session, 'wait 1 0')).to.equal(0);
-    const reply = frame.start(session, 'wait 1 500');
-    expect(isLater(reply)).to.equal(true);
-    await new Promise(setImmediate);
-    expect(frame.time.pendingTimers).to.equal(1);
-    await frame.time.advance(500);
-    expect(await reply).to.equal(0);
-    expect(frame.time.pendingTimers).to.equal(0);
-  });
-
-  it('does not wait inside EXEC', async () => {
-    const frame = new Frame();
-    const session = frame.connect();
-    frame.now(session, 'multi');
-    frame.now(session, 'wait 1 100000');
-    expect(await frame.run(session, 'exec')).to.deep.equal([0]);
-  });
-
-  const refusals = [
-    ['wait x 0', '-ERR value is not an integer or out of range'],
-    ['wait 1 x', '-ERR timeout is not an integer or out of range'],
-    ['wait 1 -1', '-ERR timeout is negative'],
-  ] as const;
-  for (const [line, text] of refusals) {
-    it(`refuses '${line}'`, async () => {
-      const frame = new Frame();
-      expect(await frame.run(frame.connect(), line)).to.equal(text);
     });
   }
 });

@@ -52,7 +52,7 @@ export class FakeDispatch implements Dispatch {
       }),
   };
 
-  overlaps(args: readonly Buffer[]): boolean {
+  overlaps(_session: Session, args: readonly Buffer[]): boolean {
     return !['ALONE', 'QUITLATER'].includes(`${args[0]}`);
   }
 

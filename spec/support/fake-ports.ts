@@ -7,7 +7,14 @@ import { isLater, type Later } from '../../lib/base/later.ts';
 import { contextCodec } from '../../lib/causal/context.ts';
 import type { Command } from '../../lib/commands/command.ts';
 import { Dispatcher } from '../../lib/commands/dispatcher.ts';
-import type { Client, ClientUse, Ports, ProcessView, Traffic } from '../../lib/commands/ports.ts';
+import type {
+  Client,
+  ClientUse,
+  Ports,
+  ProcessView,
+  Ring,
+  Traffic,
+} from '../../lib/commands/ports.ts';
 import { Session } from '../../lib/commands/session.ts';
 import { commandTable } from '../../lib/commands/table.ts';
 import { Config } from '../../lib/config.ts';
@@ -25,6 +32,7 @@ import type { Clock, Timer, Timers } from '../../lib/runtime/ports.ts';
 import { realSystem } from '../../lib/runtime/system.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
 
+const selfId = '1'.repeat(40);
 const silent = { debug() {}, verbose() {}, notice() {}, warning() {} };
 const real = realSystem(silent);
 
@@ -130,17 +138,26 @@ export class Frame {
     outputLimitDisconnections: 0,
     queryLimitDisconnections: 0,
   };
+  ring: Ring = { version: 1, transition: 0, members: [], selfId };
+  /** The specs of batches that travel put a transport here. */
+  delegate: Ports['delegate'] = () => {
+    throw new Error('no peer is expected');
+  };
   shutdowns = 0;
   resets = 0;
 
   constructor(
-    options: { readonly n?: number; readonly rows?: readonly Command[]; password?: string } = {},
+    options: {
+      readonly n?: number;
+      readonly rows?: readonly Command[];
+      readonly password?: string;
+      /** Shared by frames that are nodes of one ring. */
+      readonly coordinator?: MemoryCoordinator;
+    } = {},
   ) {
     if (options.password !== undefined) this.settings.give('requirepass', [options.password]);
-    this.coordinator = new MemoryCoordinator({
-      wallMs: () => this.time.wallMs(),
-      n: options.n ?? 1,
-    });
+    const wallMs = () => this.time.wallMs();
+    this.coordinator = options.coordinator ?? new MemoryCoordinator({ wallMs, n: options.n ?? 1 });
     this.ports = this.#makePorts();
     this.dispatcher = new Dispatcher(this.coordinator, this.ports, options.rows ?? commandTable);
   }
@@ -180,7 +197,6 @@ export class Frame {
 
   #makePorts(): Ports {
     const { time, clients } = this;
-    const selfId = '1'.repeat(40);
     return {
       system: { ...real, clock: time, timers: time },
       settings: this.settings,
@@ -193,7 +209,9 @@ export class Frame {
       },
       traffic: this.traffic,
       contexts: contextCodec(Buffer.alloc(16, 7), real.hashes),
-      ring: { version: 1, transition: 0, members: [], selfId },
+      ring: () => this.ring,
+      severalMembers: this.coordinator.quorum().n > 1,
+      delegate: (peer, body) => this.delegate(peer, body),
       version: '0.1.0',
       runId: 'a'.repeat(40),
       process: () => processView,

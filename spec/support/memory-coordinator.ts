@@ -1,24 +1,26 @@
 /**
  * A coordinator over a Map, with the same algebra as the real one and nothing of disk, cache or
  * queue: for specs of what commands make of answers. `late` makes every answer come in a later
- * turn; `refuse` makes operations on a key fail.
+ * turn, `lag` lets even what is done be done later; `refuse` makes operations on a key fail.
  */
 import { mapKey, own } from '../../lib/base/bytes.ts';
 import { after, Deferred, type Later } from '../../lib/base/later.ts';
 import { emptyRecord, type Record, type VersionVector } from '../../lib/causal/record.ts';
 import { StampClock } from '../../lib/causal/stamp-clock.ts';
 import { visible } from '../../lib/causal/visible.ts';
+import type { Way } from '../../lib/commands/in-flight.ts';
 import type {
   Coordinator,
   DatabaseCounts,
   Explanation,
+  KeysCoordinator,
   Page,
   PutRequest,
   ReadOptions,
   UpdateResult,
   WriteOptions,
 } from '../../lib/coordinator/coordinator.ts';
-import { decidePut, decideUpdate } from '../../lib/coordinator/update-core.ts';
+import { decidePut, decideUpdate, readsNothing } from '../../lib/coordinator/update-core.ts';
 import { partitionOf, slotOf } from '../../lib/ring/slots.ts';
 import type { Update, Visible } from '../../lib/updates/update.ts';
 
@@ -30,6 +32,11 @@ export interface MemoryCoordinatorOptions {
 
 export class MemoryCoordinator implements Coordinator {
   late = false;
+  /** An operation is done, and answered, once this has settled. */
+  lag: ((way: Way) => PromiseLike<void>) | undefined;
+  /** By key (latin1): the peer that coordinates it, and how many members hold it (else all). */
+  readonly coordinators = new Map<string, string>();
+  readonly held = new Map<string, number>();
   /** Keys (latin1) whose operations fail, and how. */
   readonly refuse = new Map<string, Error>();
   /** The options of every operation, for what R, W and context it carried. */
@@ -57,25 +64,28 @@ export class MemoryCoordinator implements Coordinator {
 
   readRecord(db: number, key: Buffer, options: ReadOptions = {}): Later<Record> {
     this.asked.push(options);
-    return this.#answer(key, () => this.#record(db, key));
+    const kept = own(key);
+    return this.#answer(kept, 'read', () => this.#record(db, kept));
   }
 
   update(db: number, key: Buffer, update: Update, options: WriteOptions = {}): Later<UpdateResult> {
     this.asked.push(options);
     const owned = 'bytes' in update ? { ...update, bytes: own(update.bytes) } : update;
     const limits = { stringBytesMax: 512 * 1024 * 1024, siblingLimit: 100 };
-    return this.#answer(key, () => {
-      const decision = decideUpdate(this.#current(db, key), owned, limits, options.context);
-      return this.#store(db, key, decision);
+    const kept = own(key);
+    return this.#answer(kept, readsNothing(update) ? 'overwrite' : 'change', () => {
+      const decision = decideUpdate(this.#current(db, kept), owned, limits, options.context);
+      return this.#store(db, kept, decision);
     });
   }
 
   put(db: number, key: Buffer, request: PutRequest): Later<VersionVector> {
     this.asked.push(request);
     const value = request.value && own(request.value);
-    return this.#answer(key, () => {
-      const decision = decidePut(this.#current(db, key), { ...request, value }, 100);
-      return this.#store(db, key, decision);
+    const kept = own(key);
+    return this.#answer(kept, 'context', () => {
+      const decision = decidePut(this.#current(db, kept), { ...request, value }, 100);
+      return this.#store(db, kept, decision);
     });
   }
 
@@ -108,8 +118,14 @@ export class MemoryCoordinator implements Coordinator {
     return this.#later(() => undefined);
   }
 
-  replicasOf(): number {
-    return 0;
+  coordinatorOf(_db: number, keys: readonly Buffer[]): KeysCoordinator {
+    const [first, ...others] = new Set(keys.map((key) => this.coordinators.get(mapKey(key))));
+    if (others.length > 0) return 'several';
+    return first === undefined ? 'here' : { peer: first };
+  }
+
+  holders(_db: number, key: Buffer): Later<number> {
+    return this.#answer(key, 'read', () => this.held.get(mapKey(key)) ?? this.#n);
   }
 
   owners(): readonly string[] {
@@ -159,12 +175,15 @@ export class MemoryCoordinator implements Coordinator {
       .sort(Buffer.compare);
   }
 
-  #answer<T>(key: Buffer, run: () => T): Later<T> {
+  #answer<T>(key: Buffer, way: Way, run: () => T): Later<T> {
     const error = this.refuse.get(mapKey(key));
-    return this.#later(() => {
+    const runOrFail = () => {
       if (error !== undefined) throw error;
       return run();
-    });
+    };
+    return this.lag === undefined
+      ? this.#later(runOrFail)
+      : Promise.resolve(this.lag(way)).then(runOrFail);
   }
 
   /** What is done is done now; only the answer is late, as from a disk. */
