@@ -74,6 +74,14 @@ export interface DatabaseCounts {
   readonly expires: number;
 }
 
+/** Another node, which is the first healthy owner. */
+export interface PeerRef {
+  readonly peer: string;
+}
+
+/** Which node coordinates keys together: this one, none, or another. */
+export type KeysCoordinator = 'here' | 'several' | PeerRef;
+
 export interface Coordinator {
   /** N as capped by the members, and this node's default R and W for the db. */
   quorum(db: number): { readonly n: number; readonly r: number; readonly w: number };
@@ -111,8 +119,10 @@ export interface Coordinator {
   /** Empties whole databases by stamp. */
   flush(dbs: readonly number[]): Later<void>;
 
-  /** Members beyond the first that hold every write which `session` made so far. */
-  replicasOf(session: number): Later<number>;
+  /** Who is the first healthy owner of all these keys. */
+  coordinatorOf(db: number, keys: readonly Buffer[]): KeysCoordinator;
+  /** Members that hold everything a quorum knows of the key. */
+  holders(db: number, key: Buffer): Later<number>;
   owners(db: number, key: Buffer): readonly string[];
   explain(db: number, key: Buffer): Later<Explanation>;
 }

@@ -1,45 +1,58 @@
 /**
  * A coordinator whose `exclusive` is what it says: while the body runs, the operations of everybody
- * else wait at the gate. It holds the gate until its operations have read and decided, which takes
- * one turn when their records are in memory, and until the replica has read them when they are not.
+ * else on the same slots wait at the gates. They are held until the body's operations have read and
+ * decided, which takes one turn when their records are in memory, and until they have been read
+ * when they are not.
  */
 import { own } from '../base/bytes.ts';
-import { Deferred, type Later } from '../base/later.ts';
+import type { Later } from '../base/later.ts';
 import type { Record, VersionVector } from '../causal/record.ts';
+import { slotOf } from '../ring/slots.ts';
 import type { Update, Visible } from '../updates/update.ts';
 import { ownRequest, ownUpdate } from './borrowed.ts';
 import type {
   Coordinator,
   DatabaseCounts,
   Explanation,
+  KeysCoordinator,
   Page,
   PutRequest,
   ReadOptions,
   UpdateResult,
   WriteOptions,
 } from './coordinator.ts';
-import { Gate } from './gate.ts';
+import type { Gates } from './gates.ts';
+
+export interface GatedOptions {
+  /** What `exclusive` hands to its body. */
+  readonly batched: Coordinator;
+  /** Settles once no operation on these keys that has begun still waits to read its record. */
+  settled(db: number, keys: readonly Buffer[]): Later<void>;
+}
 
 export class GatedCoordinator implements Coordinator {
   readonly #inside: Coordinator;
-  readonly #gate = new Gate();
-  readonly #onIdle: (run: () => void) => void;
+  readonly #batched: Coordinator;
+  readonly #gates: Gates;
+  readonly #settled: GatedOptions['settled'];
 
-  /** `onIdle` calls back once no operation that has begun still waits to read its record. */
-  constructor(inside: Coordinator, onIdle: (run: () => void) => void) {
+  /** `gates` are shared with what peers forward to this node. */
+  constructor(inside: Coordinator, gates: Gates, options: GatedOptions) {
     this.#inside = inside;
-    this.#onIdle = onIdle;
+    this.#gates = gates;
+    this.#batched = options.batched;
+    this.#settled = options.settled;
   }
 
   exclusive<T>(
-    _db: number,
-    _keys: readonly Buffer[],
+    db: number,
+    keys: readonly Buffer[],
     body: (inside: Coordinator) => Later<T>,
   ): Later<T> {
-    return this.#gate.hold(async () => {
-      await this.#idle();
-      const outcome = await body(this.#inside);
-      await this.#idle();
+    return this.#gates.hold(keys.map(slotOf), async () => {
+      await this.#settled(db, keys);
+      const outcome = await body(this.#batched);
+      await this.#settled(db, keys);
       return outcome;
     });
   }
@@ -49,37 +62,37 @@ export class GatedCoordinator implements Coordinator {
   }
 
   read(db: number, key: Buffer, options?: ReadOptions): Later<Visible | undefined> {
-    if (this.#gate.isOpen) return this.#inside.read(db, key, options);
+    if (this.#gates.areOpen) return this.#inside.read(db, key, options);
     const kept = own(key);
-    return this.#gate.pass(() => this.#inside.read(db, kept, options));
+    return this.#gates.pass(slotOf(kept), () => this.#inside.read(db, kept, options));
   }
 
   readRecord(db: number, key: Buffer, options?: ReadOptions): Later<Record | undefined> {
-    if (this.#gate.isOpen) return this.#inside.readRecord(db, key, options);
+    if (this.#gates.areOpen) return this.#inside.readRecord(db, key, options);
     const kept = own(key);
-    return this.#gate.pass(() => this.#inside.readRecord(db, kept, options));
+    return this.#gates.pass(slotOf(kept), () => this.#inside.readRecord(db, kept, options));
   }
 
   update(db: number, key: Buffer, update: Update, options?: WriteOptions): Later<UpdateResult> {
-    if (this.#gate.isOpen) return this.#inside.update(db, key, update, options);
+    if (this.#gates.areOpen) return this.#inside.update(db, key, update, options);
     const kept = own(key);
     const change = ownUpdate(update);
-    return this.#gate.pass(() => this.#inside.update(db, kept, change, options));
+    return this.#gates.pass(slotOf(kept), () => this.#inside.update(db, kept, change, options));
   }
 
   put(db: number, key: Buffer, request: PutRequest): Later<VersionVector> {
-    if (this.#gate.isOpen) return this.#inside.put(db, key, request);
+    if (this.#gates.areOpen) return this.#inside.put(db, key, request);
     const kept = own(key);
     const asked = ownRequest(request);
-    return this.#gate.pass(() => this.#inside.put(db, kept, asked));
+    return this.#gates.pass(slotOf(kept), () => this.#inside.put(db, kept, asked));
   }
 
   scan(db: number, cursor: bigint, count: number): Later<Page> {
-    return this.#gate.pass(() => this.#inside.scan(db, cursor, count));
+    return this.#gates.passAll(() => this.#inside.scan(db, cursor, count));
   }
 
   randomKey(db: number): Later<Buffer | undefined> {
-    return this.#gate.pass(() => this.#inside.randomKey(db));
+    return this.#gates.passAll(() => this.#inside.randomKey(db));
   }
 
   counts(db: number): Later<DatabaseCounts> {
@@ -87,11 +100,15 @@ export class GatedCoordinator implements Coordinator {
   }
 
   flush(dbs: readonly number[]): Later<void> {
-    return this.#gate.pass(() => this.#inside.flush(dbs));
+    return this.#gates.passAll(() => this.#inside.flush(dbs));
   }
 
-  replicasOf(session: number): Later<number> {
-    return this.#inside.replicasOf(session);
+  coordinatorOf(db: number, keys: readonly Buffer[]): KeysCoordinator {
+    return this.#inside.coordinatorOf(db, keys);
+  }
+
+  holders(db: number, key: Buffer): Later<number> {
+    return this.#inside.holders(db, key);
   }
 
   owners(db: number, key: Buffer): readonly string[] {
@@ -100,11 +117,5 @@ export class GatedCoordinator implements Coordinator {
 
   explain(db: number, key: Buffer): Later<Explanation> {
     return this.#inside.explain(db, key);
-  }
-
-  #idle(): Deferred<void> {
-    const idle = new Deferred<void>();
-    this.#onIdle(() => idle.settle());
-    return idle;
   }
 }

@@ -16,6 +16,7 @@ import type {
   Coordinator,
   DatabaseCounts,
   Explanation,
+  KeysCoordinator,
   Page,
   PutRequest,
   UpdateResult,
@@ -128,8 +129,12 @@ export class LocalCoordinator implements Coordinator {
     return this.#replica.flush(dbs);
   }
 
-  replicasOf(): number {
-    return 0;
+  coordinatorOf(): KeysCoordinator {
+    return 'here';
+  }
+
+  holders(): number {
+    return 1;
   }
 
   owners(): readonly string[] {

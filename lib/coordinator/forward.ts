@@ -1,0 +1,138 @@
+/**
+ * A write handed to the node that coordinates it (DESIGN 2.5). Refused or never sent, it goes to
+ * the next candidate. Once sent and unanswered its outcome is unknown: only a plain SET is repeated
+ * then, everything else is `-UNCERTAIN`. A plain SET does not wait for its deadline either where
+ * the coordinator has fallen silent.
+ *
+ * Who receives it executes or refuses it and never passes it on.
+ */
+import { RedisError } from '../base/errors.ts';
+import { Deferred, type Later, outcomeOf } from '../base/later.ts';
+import type { Place } from '../replica/place.ts';
+import { PeerError } from '../transport/transport.ts';
+import type { Needs } from './owner-operations.ts';
+import type { Parts } from './parts.ts';
+import { peerKinds } from './peer-kinds.ts';
+import { encodeForward, type Forwarded } from './peer-messages.ts';
+
+export interface ForwardPlan<T> {
+  /** Candidates, the best first. */
+  readonly routes: readonly number[];
+  readonly needs: Needs;
+  readonly repeatable: boolean;
+  /** Borrowed for the call. */
+  readonly what: Forwarded;
+  readonly decode: (body: Buffer) => T;
+  /** Executes it at this node. */
+  readonly here: () => Later<T>;
+}
+
+/** Part of the time left that the coordinator may use, so that its answer still arrives in time. */
+const shareOfTime = 0.9;
+
+class Forwarding<T> {
+  readonly answer = new Deferred<T>();
+  readonly #parts: Parts;
+  readonly #plan: ForwardPlan<T>;
+  readonly #body: Buffer;
+  readonly #endAtMs: number;
+  #next = 0;
+  #open = 0;
+  #failure: RedisError | undefined;
+
+  constructor(parts: Parts, place: Place, plan: ForwardPlan<T>) {
+    const { replica, settings, system } = parts;
+    const { timeoutMs } = settings();
+    this.#parts = parts;
+    this.#plan = plan;
+    this.#endAtMs = system.clock.monotonicMs() + timeoutMs;
+    const head = { place, flushStamp: replica.flushed.of(place.db) };
+    const options = { ...plan.needs, timeoutMs: timeoutMs * shareOfTime };
+    this.#body = encodeForward(head, options, plan.what);
+  }
+
+  tryNext(): void {
+    const member = this.#plan.routes[this.#next];
+    const leftMs = this.#endAtMs - this.#parts.system.clock.monotonicMs();
+    if (member === undefined || leftMs <= 0) {
+      if (this.#open === 0) this.#fail(this.#failure ?? this.#noCoordinator());
+      return;
+    }
+    this.#next += 1;
+    this.#open += 1;
+    outcomeOf(
+      () => this.#ask(member, leftMs),
+      (value) => this.answer.settle(value),
+      (error) => this.#failed(member, error),
+    );
+    if (this.#plan.repeatable) this.#parts.hedge.add(() => this.#lookAgain(member));
+  }
+
+  #ask(member: number, leftMs: number): Later<T> {
+    const { ring, transport, counts } = this.#parts;
+    if (member === ring.self) return this.#plan.here();
+    counts.forwards += 1;
+    return transport
+      .call(ring.idOf(member), peerKinds.forward, this.#body, leftMs)
+      .then(this.#plan.decode);
+  }
+
+  #failed(member: number, error: unknown): void {
+    this.#open -= 1;
+    if (!this.answer.pending) return;
+    const outcome = this.#judge(member, error);
+    this.#failure = moreUncertain(this.#failure, outcome.error);
+    if (outcome.goesOn) this.tryNext();
+    else this.#fail(this.#failure);
+  }
+
+  #fail(failure: RedisError): void {
+    const { counts } = this.#parts;
+    if (failure.message.startsWith('UNCERTAIN')) counts.writesUncertain += 1;
+    else counts.writeFailures += 1;
+    this.answer.fail(failure);
+  }
+
+  #judge(member: number, error: unknown): { error: RedisError; goesOn: boolean } {
+    if (error instanceof RedisError) return { error, goesOn: isRefusal(error) };
+    if (!(error instanceof PeerError)) throw error;
+    if (error.code === 'refused') {
+      const refused = new RedisError(error.message);
+      return { error: refused, goesOn: isRefusal(refused) };
+    }
+    if (!error.wasSent) return { error: this.#noCoordinator(), goesOn: true };
+    const { needs, repeatable } = this.#plan;
+    const name = this.#parts.ring.nameOf(member);
+    const text = `UNCERTAIN acknowledged by 0 of ${needs.w} replicas: no answer of ${name}`;
+    return { error: new RedisError(text), goesOn: repeatable };
+  }
+
+  /** Silent: somebody else is asked, whoever answers first. */
+  #lookAgain(member: number): void {
+    if (!this.answer.pending || this.#open === 0) return;
+    if (this.#parts.ring.verdict(member) === 'up') {
+      this.#parts.hedge.add(() => this.#lookAgain(member));
+    } else this.tryNext();
+  }
+
+  #noCoordinator(): RedisError {
+    const { w } = this.#plan.needs;
+    return new RedisError(`CLUSTERDOWN need ${w} replicas, 0 reachable`);
+  }
+}
+
+export function forward<T>(parts: Parts, place: Place, plan: ForwardPlan<T>): Deferred<T> {
+  const forwarding = new Forwarding(parts, place, plan);
+  forwarding.tryNext();
+  return forwarding.answer;
+}
+
+/** After it the write has certainly not happened. */
+function isRefusal({ message }: RedisError): boolean {
+  return message.startsWith('CLUSTERDOWN') || message.startsWith('MISCONF');
+}
+
+/** What was sent anywhere may have happened, whatever others answered. */
+function moreUncertain(before: RedisError | undefined, now: RedisError): RedisError {
+  return before?.message.startsWith('UNCERTAIN') === true ? before : now;
+}

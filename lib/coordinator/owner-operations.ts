@@ -1,0 +1,278 @@
+/**
+ * The writes that this node coordinates itself, as an owner or, when no owner can be reached, as a
+ * fallback that writes into its hint (Dynamo 4.5, 4.6). The record is decided and the dot drawn in
+ * one turn at this replica (DESIGN 3.3); in that same turn the result goes to the other owners,
+ * while the commit here is under way.
+ *
+ * Three ways to write:
+ *   plain        SET covers all that this replica holds. If an owner turns out to hold a winner
+ *                that the write has not seen, a second round covers that too, so that of two SETs
+ *                one after the other the later one wins whatever the clocks (DESIGN 3.2).
+ *   contextual   DYN.PUT, DYN.DEL and tracked SETs cover exactly what their client has seen.
+ *   read-modify  reads a quorum first, merges it into what is held here, and decides on that.
+ */
+import { assert } from '../base/assert.ts';
+import { RedisError } from '../base/errors.ts';
+import { after, Deferred, type Later, outcomeOf } from '../base/later.ts';
+import {
+  type Dot,
+  merge,
+  putCoveringAll,
+  type Record,
+  type Sibling,
+  type VersionVector,
+} from '../causal/record.ts';
+import { compareDots, covered } from '../causal/version-vector.ts';
+import type { Current } from '../replica/current.ts';
+import type { Place } from '../replica/place.ts';
+import type { Decision } from '../replica/replica.ts';
+import type { Update } from '../updates/update.ts';
+import { BatchedReads } from './batched-reads.ts';
+import { ownRequest, ownUpdate } from './borrowed.ts';
+import type { PutRequest, UpdateResult } from './coordinator.ts';
+import type { Parts } from './parts.ts';
+import { QuorumRead } from './quorum-read.ts';
+import { Replication } from './replication.ts';
+import { decidePut, decideUpdate, readsNothing } from './update-core.ts';
+
+export interface Needs {
+  readonly w: number;
+  readonly r: number;
+}
+
+interface WriteOptions<T> {
+  readonly w: number;
+  readonly access: 'change' | 'overwrite';
+  /** Plain writes ask whether a winner is there that they have not seen. */
+  readonly examine: boolean;
+  /** Sends what is held also if nothing changed here: W nodes must hold it all the same. */
+  readonly sendsAlways: boolean;
+  readonly decide: (current: Current) => Decision<T>;
+}
+
+interface Written<T> {
+  readonly result: T;
+  /** undefined: nothing was written. */
+  readonly replication: Replication | undefined;
+  readonly unseen: readonly Record[];
+}
+
+export class OwnerOperations {
+  readonly #parts: Parts;
+  readonly #reads: BatchedReads;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#reads = new BatchedReads((place, r) => this.#readQuorum(place, r));
+  }
+
+  /** `update` is borrowed for the call. */
+  update(
+    place: Place,
+    update: Update,
+    needs: Needs,
+    context: VersionVector | undefined,
+  ): Later<UpdateResult> {
+    this.#refuseIfShort(place, needs.w);
+    if (context !== undefined) return this.#contextual(place, update, needs.w, context);
+    if (readsNothing(update)) return this.#plain(place, update, needs.w);
+    return this.#readModifyWrite(place, ownUpdate(update), needs);
+  }
+
+  /** `request` is borrowed for the call. */
+  put(place: Place, request: PutRequest, w: number): Later<VersionVector> {
+    this.#refuseIfShort(place, w);
+    const { siblingLimit } = this.#parts.settings().limits;
+    let asked = request;
+    let decided = false;
+    const written = this.#write(place, {
+      w,
+      access: 'change',
+      examine: false,
+      sendsAlways: true,
+      decide: (current) => {
+        decided = true;
+        return decidePut(current, asked, siblingLimit);
+      },
+    });
+    if (!decided) asked = ownRequest(request);
+    return after(written, ({ result }) => result);
+  }
+
+  /** Settles once the read-modify-writes of these keys that have begun here have decided. */
+  async settled(places: readonly Place[]): Promise<void> {
+    for (const place of places) await this.#reads.settled(place);
+  }
+
+  #plain(place: Place, update: Update, w: number): Later<UpdateResult> {
+    const { limits } = this.#parts.settings();
+    let change = update;
+    let decided = false;
+    const written = this.#write(place, {
+      w,
+      access: 'overwrite',
+      examine: true,
+      sendsAlways: false,
+      decide: (current) => {
+        decided = true;
+        return decideUpdate(current, change, limits, undefined);
+      },
+    });
+    if (!decided) change = ownUpdate(update);
+    return after(written, ({ result, replication, unseen }) => {
+      const sibling = unseen.length === 0 ? undefined : replication?.record.siblings[0];
+      return sibling === undefined ? result : this.#secondRound(place, sibling, unseen, w);
+    });
+  }
+
+  #contextual(
+    place: Place,
+    update: Update,
+    w: number,
+    context: VersionVector,
+  ): Later<UpdateResult> {
+    const { limits } = this.#parts.settings();
+    const change = ownUpdate(update);
+    const written = this.#write(place, {
+      w,
+      access: 'change',
+      examine: false,
+      sendsAlways: false,
+      decide: (current) => decideUpdate(current, change, limits, context),
+    });
+    return after(written, ({ result }) => result);
+  }
+
+  /** Writes the value once more, covering what the first round has found (DESIGN 3.2). */
+  #secondRound(
+    place: Place,
+    first: Sibling,
+    unseen: readonly Record[],
+    w: number,
+  ): Later<UpdateResult> {
+    this.#parts.counts.secondRounds += 1;
+    const written = this.#write(place, {
+      w,
+      access: 'change',
+      examine: false,
+      sendsAlways: true,
+      decide: (current) => {
+        const record = unseen.reduce(merge, current.record);
+        const vv = record.vv;
+        const result = { applied: true, before: undefined, after: first, vv };
+        if (isSuperseded(record, first.dot)) return { record, result };
+        const dot = current.issue(vv);
+        const again = putCoveringAll(record, { ...first, dot, order: dot.stamp });
+        return { record: again, result: { ...result, vv: again.vv } };
+      },
+    });
+    return after(written, ({ result }) => result);
+  }
+
+  async #readModifyWrite(place: Place, update: Update, needs: Needs): Promise<UpdateResult> {
+    const { replica, settings, ring } = this.#parts;
+    if (!ring.isOwner(place.slot)) {
+      this.#parts.counts.writeFailures += 1;
+      throw new RedisError('CLUSTERDOWN need 1 owner of the key, 0 reachable');
+    }
+    for (;;) {
+      const flushStamp = replica.flushed.of(place.db);
+      // Not awaited: those who share the read decide one after another in the turn of its answer.
+      const decided = this.#reads.join(place, needs.r).then((read) => {
+        if (replica.flushed.of(place.db) !== flushStamp) return undefined;
+        const { limits } = settings();
+        const written = this.#write(place, {
+          w: needs.w,
+          access: 'change',
+          examine: false,
+          sendsAlways: false,
+          decide: (current) => decideUpdate(mergedWith(current, read), update, limits, undefined),
+        });
+        return after(written, ({ result }) => result);
+      });
+      const result = await decided;
+      if (result !== undefined) return result;
+    }
+  }
+
+  #readQuorum(place: Place, r: number): Later<Record> {
+    return new QuorumRead(this.#parts, place, r).start();
+  }
+
+  /** Decides, commits and replicates; settles with W copies or fails. */
+  #write<T>(place: Place, options: WriteOptions<T>): Deferred<Written<T>> {
+    const { replica, hints, ring } = this.#parts;
+    const share = this.#shareOf(place);
+    const done = new Deferred<Written<T>>();
+    let replication: Replication | undefined;
+    const decide = (current: Current): Decision<T> => {
+      const decision = options.decide(current);
+      const { result } = decision;
+      const record = decision.record ?? (options.sendsAlways ? current.record : undefined);
+      if (record !== undefined) {
+        replication = new Replication(this.#parts, place, record, options);
+        replication.start(share);
+        replication.outcome.listen(
+          (unseen) => done.settle({ result, replication, unseen }),
+          (error) => done.fail(error),
+        );
+      }
+      return decision.record === current.record ? { result } : decision;
+    };
+    const commit = (): Later<T> =>
+      share === ring.self
+        ? replica.mutate(place, decide, options.access)
+        : hints.coordinate(ring.idBytesOf(share), place, decide);
+    outcomeOf(
+      commit,
+      (result) => {
+        if (replication === undefined) done.settle({ result, replication, unseen: [] });
+        else replication.ownHeld();
+      },
+      (error) => {
+        if (replication === undefined) done.fail(error);
+        else replication.ownMissed();
+      },
+    );
+    return done;
+  }
+
+  /** Whose share of the write this node keeps: its own, or that of the first owner who is away. */
+  #shareOf({ slot }: Place): number {
+    const { ring } = this.#parts;
+    if (ring.isOwner(slot)) return ring.self;
+    const owners = ring.ownersOf(slot);
+    const share = owners.find((owner) => ring.isDown(owner)) ?? owners[0];
+    assert(share !== undefined, 'every partition has an owner');
+    return share;
+  }
+
+  #refuseIfShort({ slot }: Place, w: number): void {
+    const { ring, settings, counts } = this.#parts;
+    const usable = (members: readonly number[]): number =>
+      members.filter((member) => ring.takesWrites(member)).length;
+    const owners = ring.ownersOf(slot);
+    const up = usable(owners);
+    const standIns = settings().strict ? 0 : usable(ring.fallbacksOf(slot));
+    const reachable = up + Math.min(standIns, owners.length - up);
+    if (reachable >= w) return;
+    counts.writeFailures += 1;
+    throw new RedisError(`CLUSTERDOWN need ${w} replicas, ${reachable} reachable`);
+  }
+}
+
+/** Somebody who had seen the write has replaced it. */
+function isSuperseded({ vv, siblings }: Record, dot: Dot): boolean {
+  return covered(vv, dot) && !siblings.some((sibling) => compareDots(sibling.dot, dot) === 0);
+}
+
+/** What the replica holds, together with what the quorum held. */
+function mergedWith(current: Current, read: Record): Current {
+  const record = merge(current.record, read);
+  return {
+    nowMs: current.nowMs,
+    vv: record.vv,
+    record,
+    issue: (context) => current.issue(context),
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * What this node does for others: keeps their records, answers their reads, coordinates what they
+ * forward. A handler that finds a flush stamp above the one it knows takes that over before it
+ * handles the message (DESIGN 2.3).
+ *
+ * Acknowledgements come when the record is committed, as firmly as `appendfsync` says; with
+ * `synced`, which lets somebody delete a copy, when it is on the disk (DESIGN 3.3).
+ */
+import { emptyBytes } from '../base/bytes.ts';
+import { RedisError } from '../base/errors.ts';
+import { after, type Later } from '../base/later.ts';
+import type { Record } from '../causal/record.ts';
+import { compareDots, covered } from '../causal/version-vector.ts';
+import { winner } from '../causal/visible.ts';
+import type { Request } from '../transport/transport.ts';
+import { ownKnowledge } from './explain.ts';
+import type { Gates } from './gates.ts';
+import type { OwnerOperations } from './owner-operations.ts';
+import type { Parts } from './parts.ts';
+import { peerKinds } from './peer-kinds.ts';
+import {
+  decodeForward,
+  decodeHint,
+  decodeRead,
+  decodeReplicate,
+  encodeHeld,
+  encodeReadAnswer,
+  encodeUpdateResult,
+  encodeVersionVector,
+  type Head,
+  type ReadAnswer,
+  replicateFlags,
+  versionOf,
+} from './peer-messages.ts';
+import { decodeFlush, encodeClock } from './ring-flush.ts';
+import { decodeScan, encodeCounts, encodePage, ownCounts, ownPage } from './ring-scan.ts';
+import { readsNothing } from './update-core.ts';
+
+/** How much longer than its deadline a request may have been on its way: a ping's period. */
+const tokenAgeMs = 300;
+
+export class PeerService {
+  readonly #parts: Parts;
+  readonly #here: OwnerOperations;
+  readonly #gates: Gates;
+
+  /** `gates`: what an EXEC at this node holds is held against forwarded writes too. */
+  constructor(parts: Parts, here: OwnerOperations, gates: Gates) {
+    this.#parts = parts;
+    this.#here = here;
+    this.#gates = gates;
+  }
+
+  /** Answers from now on. */
+  start(): void {
+    const { transport, replica, scanner } = this.#parts;
+    transport.handle(peerKinds.replicate, ({ body }) => this.#replicate(body));
+    transport.handle(peerKinds.hint, ({ body }) => this.#hint(body));
+    transport.handle(peerKinds.read, ({ body }) => this.#read(body));
+    transport.handle(peerKinds.forward, (request) => this.#forward(request));
+    transport.handle(peerKinds.scan, ({ body }) =>
+      ownPage(this.#parts, decodeScan(body)).then(encodePage),
+    );
+    transport.handle(peerKinds.count, ({ body }) =>
+      encodeCounts(ownCounts(this.#parts, body.readUInt8(0))),
+    );
+    transport.handle(peerKinds.randomKey, ({ body }) =>
+      scanner
+        .randomKey(body.readUInt8(0))
+        .then((key) => (key === undefined ? Buffer.of(0) : Buffer.concat([Buffer.of(1), key]))),
+    );
+    transport.handle(peerKinds.clock, () => encodeClock(this.#parts.clock()));
+    transport.handle(peerKinds.flush, ({ body }) => {
+      const { dbs, stamp } = decodeFlush(body);
+      return after(replica.flush(dbs, stamp), () => emptyBytes);
+    });
+    transport.handle(peerKinds.explain, ({ body }) => {
+      const head = decodeRead(body);
+      return ownKnowledge(this.#parts, head.place).then((known) =>
+        Buffer.from(JSON.stringify(known)),
+      );
+    });
+  }
+
+  #replicate(body: Buffer): Later<Buffer> {
+    const request = decodeReplicate(body);
+    const { replica, store, ring } = this.#parts;
+    const { place, flags, record } = request;
+    if (!ring.isOwner(place.slot)) throw new RedisError('ERR this node is no owner of the key');
+    this.#hearFlush(request);
+    const merged = after(replica.absorb(place, record), (now) =>
+      encodeHeld((flags & replicateFlags.examine) === 0 ? undefined : unseenBy(record, now)),
+    );
+    if ((flags & replicateFlags.synced) === 0) return merged;
+    return after(merged, (answer) => store.sync().then(() => answer));
+  }
+
+  #hint(body: Buffer): Later<Buffer> {
+    const request = decodeHint(body);
+    const { target, place, record } = request;
+    this.#hearFlush(request);
+    const kept = this.#parts.hints.keep(target, place, record, 'load-bearing');
+    return after(kept, () => emptyBytes);
+  }
+
+  #read(body: Buffer): Later<Buffer> {
+    const request = decodeRead(body);
+    this.#hearFlush(request);
+    const { replica, hints, ring, digest } = this.#parts;
+    const { place, mode, version } = request;
+    const asked = Buffer.from(version);
+    const answer = (record: Record): ReadAnswer => {
+      if (mode === 'record') return { kind: 'record', record };
+      const held = versionOf(record, digest);
+      if (mode === 'version') return { kind: 'version', version: held };
+      return held.equals(asked) ? { kind: 'same' } : { kind: 'record', record };
+    };
+    if (ring.isOwner(place.slot)) {
+      return after(replica.readRecord(place), (record) => encodeReadAnswer(answer(record)));
+    }
+    const targets = ring.ownersOf(place.slot).map((owner) => ring.idBytesOf(owner));
+    return after(hints.read(targets, place), (record) =>
+      encodeReadAnswer(record === undefined ? { kind: 'nothing' } : answer(record)),
+    );
+  }
+
+  /** Executed here or refused, never passed on; too late is refused, for its sender gave up. */
+  #forward({ body, ageMs }: Request): Later<Buffer> {
+    const request = decodeForward(body);
+    const { place, options } = request;
+    if (ageMs > options.timeoutMs + tokenAgeMs) {
+      throw new RedisError('CLUSTERDOWN the request came too late');
+    }
+    this.#hearFlush(request);
+    if (this.#gates.areOpen) return this.#execute(request);
+    const kept = decodeForward(Buffer.from(body));
+    return this.#gates.pass(place.slot, () => this.#execute(kept));
+  }
+
+  #execute({ place, options, what }: ReturnType<typeof decodeForward>): Later<Buffer> {
+    if (what.op === 'put') {
+      return after(this.#here.put(place, what.request, options.w), encodeVersionVector);
+    }
+    const { update, context } = what;
+    const plain = context === undefined && readsNothing(update);
+    return after(this.#here.update(place, update, options, context), (result) =>
+      encodeUpdateResult(plain ? { ...result, after: undefined } : result),
+    );
+  }
+
+  #hearFlush({ place, flushStamp }: Head): void {
+    const { replica } = this.#parts;
+    if (flushStamp > replica.flushed.of(place.db)) replica.raiseFlush(place.db, flushStamp);
+  }
+}
+
+/**
+ * The merged record, if a reader of it would see a write that this one has not seen; not if the
+ * write has been seen and superseded (DESIGN 3.2).
+ */
+export function unseenBy(write: Record, merged: Record): Record | undefined {
+  const best = winner(merged.siblings);
+  if (best === undefined || covered(write.vv, best.dot)) return undefined;
+  const isThere = write.siblings.every(({ dot }) =>
+    merged.siblings.some((sibling) => compareDots(sibling.dot, dot) === 0),
+  );
+  return isThere ? merged : undefined;
+}

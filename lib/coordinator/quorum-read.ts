@@ -1,0 +1,196 @@
+/**
+ * One read over R nodes (Dynamo 4.5). The body comes from this node if it is an owner, else from
+ * the nearest; the others say whether they hold the same. Somebody slow is hedged by one more
+ * after a short delay, somebody who fails by the next at once. Too few answers are `-CLUSTERDOWN`,
+ * never "not found": a node that is no owner counts only with a hint for the key.
+ *
+ * Whoever held less than the merged whole is repaired after the answer (read repair), fallbacks
+ * excepted: what they hold is a hint.
+ */
+import { emptyBytes } from '../base/bytes.ts';
+import { RedisError, StoreError } from '../base/errors.ts';
+import { after, Deferred, type Later, outcomeOf } from '../base/later.ts';
+import type { Record } from '../causal/record.ts';
+import type { Place } from '../replica/place.ts';
+import { GetCore } from './get-core.ts';
+import type { Parts } from './parts.ts';
+import { peerKinds } from './peer-kinds.ts';
+import {
+  decodeReadAnswer,
+  encodeRead,
+  encodeReplicate,
+  type ReadAnswer,
+  type ReadMode,
+  versionOf,
+} from './peer-messages.ts';
+
+/** Repairs under way; more are left to the next read. */
+const repairsMax = 256;
+
+export class QuorumRead {
+  /** The merged record; fails with `-CLUSTERDOWN`. */
+  readonly outcome = new Deferred<Record>();
+  readonly #parts: Parts;
+  readonly #place: Place;
+  readonly #core: GetCore;
+  /** Members to ask next, the best first. */
+  readonly #candidates: number[];
+  readonly #owners: readonly number[];
+  #open = 0;
+  /** Members whose record has been asked for because their version differs. */
+  readonly #fetched: number[] = [];
+
+  constructor(parts: Parts, place: Place, r: number) {
+    const { ring, settings } = parts;
+    this.#parts = parts;
+    this.#place = place;
+    this.#core = new GetCore(r, (record) => versionOf(record, parts.digest));
+    this.#owners = ring.ownersOf(place.slot);
+    const near = ring.byNearness(this.#owners).filter((member) => !ring.isDown(member));
+    const fallbacks = settings().strict
+      ? []
+      : ring.fallbacksOf(place.slot).filter((member) => !ring.isDown(member));
+    this.#candidates = [...near, ...fallbacks];
+  }
+
+  start(): Deferred<Record> {
+    const { needed } = this.#core;
+    if (this.#candidates.length < needed) {
+      this.#fail(this.#candidates.length);
+      return this.outcome;
+    }
+    const first = this.#candidates[0];
+    if (first === this.#parts.ring.self) {
+      this.#candidates.shift();
+      this.#open += 1;
+      this.#own(first);
+    } else this.#askMore();
+    this.#parts.hedge.add(() => this.#hedge());
+    this.#parts.deadline.add(() => this.#fail(this.#core.answered));
+    return this.outcome;
+  }
+
+  /** This node's answer comes first, so that the others need only compare. */
+  #own(self: number): void {
+    const done = (answer: ReadAnswer): void => {
+      this.#take(self, answer);
+      this.#judge();
+    };
+    const failed = (error: unknown): void => {
+      if (!(error instanceof StoreError)) throw error;
+      this.#open -= 1;
+      this.#judge();
+    };
+    outcomeOf(() => this.#ownAnswer(), done, failed);
+  }
+
+  #ownAnswer(): Later<ReadAnswer> {
+    const { replica, hints, ring } = this.#parts;
+    if (this.#owners.includes(ring.self)) {
+      return after(replica.readRecord(this.#place), (record) => ({ kind: 'record', record }));
+    }
+    const targets = this.#owners.map((owner) => ring.idBytesOf(owner));
+    return after(hints.read(targets, this.#place), (record) =>
+      record === undefined ? { kind: 'nothing' } : { kind: 'record', record },
+    );
+  }
+
+  /** Asks as many more as are needed, given those that have not answered yet. */
+  #askMore(): void {
+    while (this.outcome.pending && this.#core.answered + this.#open < this.#core.needed) {
+      if (!this.#askNext()) return;
+    }
+  }
+
+  #askNext(): boolean {
+    const member = this.#candidates.shift();
+    if (member === undefined) return false;
+    if (member === this.#parts.ring.self) {
+      this.#open += 1;
+      this.#own(member);
+      return true;
+    }
+    const { version } = this.#core;
+    if (version !== undefined) this.#ask(member, 'compare', version);
+    else this.#ask(member, this.#open === 0 ? 'record' : 'version', emptyBytes);
+    return true;
+  }
+
+  #ask(member: number, mode: ReadMode, version: Buffer): void {
+    const { ring, transport, replica, settings } = this.#parts;
+    const head = { place: this.#place, flushStamp: replica.flushed.of(this.#place.db) };
+    const { timeoutMs } = settings();
+    this.#open += 1;
+    transport
+      .call(ring.idOf(member), peerKinds.read, encodeRead(head, mode, version), timeoutMs)
+      .listen(
+        (body) => {
+          const answer = decodeReadAnswer(body);
+          this.#take(member, answer.kind === 'same' ? { kind: 'version', version } : answer);
+          this.#judge();
+        },
+        () => {
+          this.#open -= 1;
+          this.#core.drop(member);
+          this.#judge();
+        },
+      );
+  }
+
+  #take(member: number, answer: ReadAnswer): void {
+    this.#open -= 1;
+    if (answer.kind === 'record') this.#core.record(member, answer.record);
+    else if (answer.kind === 'version') this.#core.heldVersion(member, answer.version);
+  }
+
+  #judge(): void {
+    if (!this.outcome.pending) return;
+    const state = this.#core.state();
+    if (state.kind === 'reached') {
+      this.outcome.settle(state.record);
+      for (const member of state.stale) this.#repair(member, state.record);
+      return;
+    }
+    if (state.kind === 'fetch') {
+      const members = state.members.filter((member) => !this.#fetched.includes(member));
+      this.#fetched.push(...members);
+      for (const member of members) this.#ask(member, 'record', emptyBytes);
+      return;
+    }
+    this.#askMore();
+    if (this.#open === 0 && this.outcome.pending) this.#fail(this.#core.answered);
+  }
+
+  #hedge(): void {
+    if (this.outcome.pending && this.#askNext()) this.#parts.hedge.add(() => this.#hedge());
+  }
+
+  #fail(reachable: number): void {
+    if (!this.outcome.pending) return;
+    this.#parts.counts.readFailures += 1;
+    const { needed } = this.#core;
+    this.outcome.fail(
+      new RedisError(`CLUSTERDOWN need ${needed} replicas, ${reachable} reachable`),
+    );
+  }
+
+  /** The same path as a write, without a dot. */
+  #repair(member: number, record: Record): void {
+    const { ring, replica, transport, counts, settings } = this.#parts;
+    if (!this.#owners.includes(member) || counts.repairsUnderWay >= repairsMax) return;
+    counts.readRepairs += 1;
+    counts.repairsUnderWay += 1;
+    const over = (): void => {
+      counts.repairsUnderWay -= 1;
+    };
+    if (member === ring.self) {
+      outcomeOf(() => replica.absorb(this.#place, record), over, over);
+      return;
+    }
+    const head = { place: this.#place, flushStamp: replica.flushed.of(this.#place.db) };
+    const body = encodeReplicate(head, 0, record);
+    transport
+      .call(ring.idOf(member), peerKinds.replicate, body, settings().timeoutMs)
+      .listen(over, over);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * One write on its way to its N owners (Dynamo 4.5, 4.6). It goes to all of them at once; W durable
+ * answers from distinct nodes are enough for the client, the rest finish behind it. The share of an
+ * owner that is down, refuses or stays silent goes to the next fallback as a hint that names it,
+ * which counts toward W (sloppy quorum). Without a fallback, and always under `quorum-strict`, this
+ * node keeps a courtesy hint instead, which never counts.
+ *
+ * Nothing here draws a dot or decides a value: what is sent is the record that the coordinating
+ * replica made, and sending it twice changes nothing.
+ */
+import { RedisError } from '../base/errors.ts';
+import { Deferred, outcomeOf } from '../base/later.ts';
+import type { Record } from '../causal/record.ts';
+import type { Place } from '../replica/place.ts';
+import type { Parts } from './parts.ts';
+import { peerKinds } from './peer-kinds.ts';
+import {
+  decodeHeld,
+  decodeReplicate,
+  encodeHint,
+  encodeReplicate,
+  replicateFlags,
+} from './peer-messages.ts';
+import { PutCore } from './put-core.ts';
+
+export class Replication {
+  /**
+   * The records of replicas that hold a winner which the write has not seen (asked for with
+   * `examine`). Fails with `-UNCERTAIN`, because something was sent.
+   */
+  readonly outcome = new Deferred<readonly Record[]>();
+  readonly #parts: Parts;
+  readonly #place: Place;
+  readonly #core: PutCore;
+  /** The request, and so the record, in bytes of its own. */
+  readonly #body: Buffer;
+  readonly #unseen: Record[] = [];
+  /** Owners that have not answered yet. */
+  #silent: readonly number[];
+  /** Owners whose share has gone elsewhere. */
+  readonly #standsIn: number[] = [];
+  /** Fallbacks that were asked. */
+  readonly #fallbacks: number[] = [];
+  #hintCounted = false;
+
+  /** `record` is borrowed for the turn. */
+  constructor(parts: Parts, place: Place, record: Record, needs: { w: number; examine: boolean }) {
+    this.#parts = parts;
+    this.#place = place;
+    this.#core = new PutCore(needs.w);
+    const flushStamp = parts.replica.flushed.of(place.db);
+    const flags = needs.examine ? replicateFlags.examine : 0;
+    this.#body = encodeReplicate({ place, flushStamp }, flags, record);
+    this.#silent = parts.ring.ownersOf(place.slot);
+  }
+
+  /** The value of the write in memory of its own. */
+  get record(): Record {
+    return decodeReplicate(this.#body).record;
+  }
+
+  /** Sends to every owner but the one whose share this node's own commit is. */
+  start(ownShare: number): void {
+    const { ring, hedge, deadline } = this.#parts;
+    this.#core.attempt();
+    if (ownShare !== ring.self) {
+      this.#fallbacks.push(ring.self);
+      this.#standsIn.push(ownShare);
+      this.#hintCounted = true;
+    }
+    this.#silent = this.#silent.filter((owner) => owner !== ownShare);
+    for (const owner of this.#silent) {
+      if (ring.isDown(owner)) this.#standIn(owner);
+      else this.#replicate(owner);
+    }
+    hedge.add(() => this.#lookAgain());
+    deadline.add(() => this.#expire());
+  }
+
+  /** This node's own commit, which is one of the W. */
+  ownHeld(): void {
+    this.#held(this.#parts.ring.self);
+  }
+
+  ownMissed(): void {
+    this.#missed();
+  }
+
+  #replicate(owner: number): void {
+    const { ring, transport, settings } = this.#parts;
+    this.#core.attempt();
+    const { timeoutMs } = settings();
+    transport.call(ring.idOf(owner), peerKinds.replicate, this.#body, timeoutMs).listen(
+      (answer) => {
+        this.#silent = this.#silent.filter((other) => other !== owner);
+        if (answer[0] !== 0 && this.outcome.pending) {
+          const unseen = decodeHeld(Buffer.from(answer));
+          if (unseen !== undefined) this.#unseen.push(unseen);
+        }
+        this.#held(owner);
+      },
+      () => {
+        this.#silent = this.#silent.filter((other) => other !== owner);
+        this.#standIn(owner);
+        this.#missed();
+      },
+    );
+    if (ring.verdict(owner) === 'suspect') this.#standIn(owner);
+  }
+
+  /** Somebody else keeps the owner's share. */
+  #standIn(owner: number): void {
+    if (this.#standsIn.includes(owner)) return;
+    this.#standsIn.push(owner);
+    this.#hint(owner);
+  }
+
+  #hint(owner: number): void {
+    const { ring, transport, hints, replica, settings } = this.#parts;
+    const fallback = this.#nextFallback();
+    const target = ring.idBytesOf(owner);
+    if (fallback === undefined) {
+      const keep = () => hints.keep(target, this.#place, this.record, 'courtesy');
+      outcomeOf(keep, nothing, nothing);
+      return;
+    }
+    this.#fallbacks.push(fallback);
+    this.#core.attempt();
+    const flushStamp = replica.flushed.of(this.#place.db);
+    const body = encodeHint({ place: this.#place, flushStamp }, target, this.record);
+    const { timeoutMs } = settings();
+    transport.call(ring.idOf(fallback), peerKinds.hint, body, timeoutMs).listen(
+      () => {
+        this.#hintCounted ||= this.outcome.pending;
+        this.#held(fallback);
+      },
+      () => {
+        this.#hint(owner);
+        this.#missed();
+      },
+    );
+  }
+
+  /** A coordinator that is a fallback itself is one of those asked already. */
+  #nextFallback(): number | undefined {
+    const { ring, settings } = this.#parts;
+    if (settings().strict) return undefined;
+    return ring
+      .fallbacksOf(this.#place.slot)
+      .find((member) => !this.#fallbacks.includes(member) && ring.verdict(member) === 'up');
+  }
+
+  /** Who is silent for longer than a healthy node is need not be waited for. */
+  #lookAgain(): void {
+    if (!this.outcome.pending) return;
+    for (const owner of this.#silent) this.#standIn(owner);
+  }
+
+  #expire(): void {
+    if (this.outcome.pending) this.#fail();
+  }
+
+  #held(member: number): void {
+    this.#core.held(member);
+    this.#judge();
+  }
+
+  #missed(): void {
+    this.#core.missed();
+    this.#judge();
+  }
+
+  #judge(): void {
+    if (!this.outcome.pending || this.#core.state === 'waiting') return;
+    if (this.#core.state === 'short') this.#fail();
+    else {
+      if (this.#hintCounted) this.#parts.counts.writesSloppy += 1;
+      this.outcome.settle(this.#unseen);
+    }
+  }
+
+  #fail(): void {
+    const { acknowledged, needed } = this.#core;
+    this.#parts.counts.writesUncertain += 1;
+    this.outcome.fail(
+      new RedisError(`UNCERTAIN acknowledged by ${acknowledged} of ${needed} replicas`),
+    );
+  }
+}
+
+/** At the quota, or while the disk refuses, it is left to anti-entropy. */
+function nothing(): void {}
