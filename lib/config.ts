@@ -111,6 +111,36 @@ function mergeKeyed(current: string, added: string): string {
   return [...groups.values()].join(' ');
 }
 
+/** `quorum-db`: R and W by database, where they are not those of `quorum`. */
+export function databaseQuorums(
+  config: Config,
+): ReadonlyMap<number, { readonly r: number; readonly w: number }> {
+  const numbers = config.text('quorum-db').split(' ').map(Number);
+  const quorums = new Map<number, { r: number; w: number }>();
+  for (let at = 0; at + 2 < numbers.length; at += 3) {
+    const [db = 0, r = 0, w = 0] = numbers.slice(at, at + 3);
+    quorums.set(db, { r, w });
+  }
+  return quorums;
+}
+
+/** Refuses a `quorum-db` that the ring, as it was founded, has no room for. */
+export function checkDatabaseQuorums(
+  config: Config,
+  ring: { readonly n: number; readonly databases: number },
+): void {
+  for (const [db, { r, w }] of databaseQuorums(config)) {
+    if (db >= ring.databases) {
+      throw new ConfigError(
+        `bad value for 'quorum-db': the databases are 0 to ${ring.databases - 1}, got ${db}`,
+      );
+    }
+    if (Math.max(r, w) <= ring.n) continue;
+    const limits = `R and W must be between 1 and N (${ring.n})`;
+    throw new ConfigError(`bad value for 'quorum-db': ${limits}, got '${db} ${r} ${w}'`);
+  }
+}
+
 export interface CommandLine {
   readonly help: boolean;
   readonly version: boolean;

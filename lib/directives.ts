@@ -300,7 +300,8 @@ export const directives: readonly Directive[] = [
     default: '',
     ...list,
     summary:
-      'host:peerport of nodes to join. This version refuses to start with any: it runs one node.',
+      'host:peerport of the other nodes of the ring. Members are fixed at the founding in this ' +
+      'version, so all of them must be named.',
   },
   {
     name: 'bootstrap',

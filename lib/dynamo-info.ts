@@ -4,62 +4,98 @@
  */
 import type { InfoFields } from './commands/ports.ts';
 import type { Config } from './config.ts';
+import type { Coordination } from './coordination.ts';
 import type { OperationCounts } from './coordinator/operation-counts.ts';
-import type { Identity } from './membership/founding.ts';
+import type { RingState } from './membership/founding.ts';
+import type { HintStore } from './replica/hint-store.ts';
 import type { Replica } from './replica/replica.ts';
 import type { Sweeper } from './replica/sweeper.ts';
 import { tallyDeleted, tallyExpired } from './replica/tallies.ts';
+import { partitionsOf } from './ring/preference-list.ts';
 import type { Store } from './storage/store.ts';
 
 export interface Anatomy {
   readonly config: Config;
-  readonly identity: Identity;
-  readonly nodeName: string;
+  readonly state: RingState;
   readonly store: Store;
+  readonly clock: { wallMs(): number };
   readonly replica: Replica;
+  readonly hints: HintStore;
   readonly sweeper: Sweeper;
   readonly operations: OperationCounts;
+  readonly coordination: Coordination;
 }
 
-/** One member: what speaks of peers, hints and transfers is the constant that is true of it. */
+/** In this version no layout changes and no tree is kept: what speaks of those is constant. */
 export function dynamoFields(anatomy: Anatomy, eventLoopDelayP99Ms: number): InfoFields {
-  const { config, identity, nodeName, store, replica, sweeper, operations } = anatomy;
   return [
-    ['node_id', identity.nodeId.toString('hex')],
-    ['node_name', nodeName],
-    ['cluster_name', identity.clusterName],
-    ['zone', config.text('zone')],
-    ['weight', config.number('weight')],
-    ['ring_version', 1],
-    ['ring_transition', 0],
-    ['layout_conflict', 0],
-    ['members', 1],
-    ['members_up', 1],
-    ['suspicions_refuted', 0],
-    ['partitions_owned', identity.partitions],
-    ['partitions_first', identity.partitions],
-    ['quorum_n', 1],
-    ['quorum_r', 1],
-    ['quorum_w', 1],
-    ['hints_pending', 0],
-    ['hints_load_bearing', 0],
-    ['hints_bytes', 0],
-    ['hints_delivered', 0],
-    ['hint_oldest_age_ms', 0],
-    ['read_repairs', 0],
-    ['reads', operations.reads],
-    ['reads_with_siblings', replica.readsWithSiblings],
-    ['writes', operations.writes],
-    ['writes_sloppy', 0],
-    ['writes_uncertain', operations.writesUncertain],
-    ['forwards', 0],
-    ['read_quorum_failures', operations.readFailures],
-    ['write_quorum_failures', operations.writeFailures],
+    ...memberFields(anatomy),
+    ...hintFields(anatomy),
+    ...operationFields(anatomy),
     ['sync_exchanges', 0],
     ['sync_records_sent', 0],
     ['sync_records_repaired', 0],
     ['sync_oldest_clean_age_ms', 0],
     ['trees_rebuilding', 0],
+    ...recordFields(anatomy),
+    ['clock_offset_ms', anatomy.coordination.clockOffsetMs()],
+    ['background_throttle', 0],
+    ['event_loop_delay_p99_ms', eventLoopDelayP99Ms.toFixed(2)],
+  ];
+}
+
+function memberFields({ config, state, coordination }: Anatomy): InfoFields {
+  const { identity, layout, members, self } = state;
+  const { owned, first } = partitionsOf(layout);
+  const { n, r, w } = coordination.coordinator.quorum(0);
+  return [
+    ['node_id', identity.nodeId.toString('hex')],
+    ['node_name', members[self]?.name ?? ''],
+    ['cluster_name', identity.clusterName],
+    ['zone', config.text('zone')],
+    ['weight', config.number('weight')],
+    ['ring_version', layout.version],
+    ['ring_transition', 0],
+    ['layout_conflict', 0],
+    ['members', members.length],
+    ['members_up', coordination.membersUp()],
+    ['suspicions_refuted', 0],
+    ['partitions_owned', owned[self] ?? 0],
+    ['partitions_first', first[self] ?? 0],
+    ['quorum_n', n],
+    ['quorum_r', r],
+    ['quorum_w', w],
+  ];
+}
+
+function hintFields({ hints, operations, clock }: Anatomy): InfoFields {
+  const { oldestAtMs } = hints;
+  return [
+    ['hints_pending', hints.pending],
+    ['hints_load_bearing', hints.loadBearing],
+    ['hints_bytes', hints.bytes],
+    ['hints_delivered', operations.hintsDelivered],
+    ['hint_oldest_age_ms', oldestAtMs === 0 ? 0 : Math.max(0, clock.wallMs() - oldestAtMs)],
+  ];
+}
+
+function operationFields({ replica, operations }: Anatomy): InfoFields {
+  return [
+    ['read_repairs', operations.readRepairs],
+    ['reads', operations.reads],
+    ['reads_with_siblings', replica.readsWithSiblings],
+    ['writes', operations.writes],
+    ['writes_sloppy', operations.writesSloppy],
+    ['writes_uncertain', operations.writesUncertain],
+    ['second_rounds', operations.secondRounds],
+    ['forwards', operations.forwards],
+    ['read_quorum_failures', operations.readFailures],
+    ['write_quorum_failures', operations.writeFailures],
+  ];
+}
+
+function recordFields({ store, replica, sweeper }: Anatomy): InfoFields {
+  return [
     ['records', store.records],
     ['tombstones', store.tally(tallyDeleted) + store.tally(tallyExpired)],
     ['tombstones_reaped', sweeper.reaped],
@@ -70,9 +106,6 @@ export function dynamoFields(anatomy: Anatomy, eventLoopDelayP99Ms: number): Inf
     ['storage_bytes', store.sizeBytes()],
     ['cache_used_bytes', replica.cacheBytes],
     ['epoch_renewals', replica.actors.renewals],
-    ['clock_offset_ms', 0],
-    ['background_throttle', 0],
-    ['event_loop_delay_p99_ms', eventLoopDelayP99Ms.toFixed(2)],
   ];
 }
 

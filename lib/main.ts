@@ -6,15 +6,18 @@ import { pino } from 'pino';
 import { StoreError } from './base/errors.ts';
 import { Config, ConfigError, parseCommandLine, readConfFile } from './config.ts';
 import { directives } from './directives.ts';
-import { IdentityError } from './membership/founding.ts';
-import { createNode } from './node.ts';
+import { IdentityError } from './membership/identity.ts';
+import { createNode, type Node } from './node.ts';
+import { peerTransportOptions } from './peer-options.ts';
+import { ListenError } from './runtime/listening.ts';
 import type { Log } from './runtime/ports.ts';
 import { watchProcess } from './runtime/process-view.ts';
 import { realSystem } from './runtime/system.ts';
 import { ClientRegistry } from './server/client-registry.ts';
-import { ListenError } from './server/listeners.ts';
 import { RespServer } from './server/resp-server.ts';
 import { LevelStorage } from './storage/level-storage.ts';
+import { PeerTransport } from './transport/peer-transport.ts';
+import { TcpSockets } from './transport/tcp-sockets.ts';
 
 /** A clean stop that takes longer is cut short. */
 const stopTimeoutMs = 5000;
@@ -88,10 +91,34 @@ async function run(): Promise<void> {
   const storage = new LevelStorage(resolve(config.text('dir')), system.clock);
   const clients = new ClientRegistry();
   const facts = watchProcess();
+  const transport = new PeerTransport(new TcpSockets(log), system, peerTransportOptions(config));
+
+  let stopping = false;
+  let running: { node: Node; server: RespServer } | undefined;
+  function stop(reason: string): void {
+    if (stopping) return;
+    stopping = true;
+    log.notice('stopping', { reason });
+    system.timers.after(stopTimeoutMs, () => {
+      log.warning('the clean stop took too long');
+      process.exit(1);
+    });
+    const stopped = running?.server.close().then(() => running?.node.stop());
+    Promise.resolve(stopped).then(
+      () => {
+        log.notice('stopped cleanly');
+        process.exit(0);
+      },
+      (error: unknown) => fail(error),
+    );
+  }
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
 
   const node = await createNode(config, {
     system,
     storage,
+    transport,
     clients,
     traffic: clients,
     version,
@@ -104,29 +131,7 @@ async function run(): Promise<void> {
     { binds: config.text('bind').split(' '), port: config.number('port') },
   );
 
-  let stopping = false;
-  function stop(reason: string): void {
-    if (stopping) return;
-    stopping = true;
-    log.notice('stopping', { reason });
-    system.timers.after(stopTimeoutMs, () => {
-      log.warning('the clean stop took too long');
-      process.exit(1);
-    });
-    server
-      .close()
-      .then(() => node.stop())
-      .then(
-        () => {
-          log.notice('stopped cleanly');
-          process.exit(0);
-        },
-        (error: unknown) => fail(error),
-      );
-  }
-  process.on('SIGTERM', () => stop('SIGTERM'));
-  process.on('SIGINT', () => stop('SIGINT'));
-
+  running = { node, server };
   await server.listen();
   log.notice('ready to accept connections', { port: server.port, version });
 }

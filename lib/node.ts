@@ -2,22 +2,22 @@
  * One node, whole: what it is made of and in which order it starts. The real doors come from
  * `main.ts`, simulated ones from `spec/sim`; everything in between is the same.
  */
+import { outcomeOf } from './base/later.ts';
 import { contextCodec } from './causal/context.ts';
 import { StampClock } from './causal/stamp-clock.ts';
 import type { Dispatch } from './commands/dispatch.ts';
 import { Dispatcher } from './commands/dispatcher.ts';
-import type { Clients, Ports, ProcessView, Ring, Traffic } from './commands/ports.ts';
-import { type Config, ConfigError } from './config.ts';
-import { GatedCoordinator } from './coordinator/gated-coordinator.ts';
-import { LocalCoordinator } from './coordinator/local-coordinator.ts';
+import type { Clients, Ports, ProcessView, Traffic } from './commands/ports.ts';
+import { type Config, ConfigError, checkDatabaseQuorums } from './config.ts';
+import { alone, amongPeers } from './coordination.ts';
 import { OperationCounts } from './coordinator/operation-counts.ts';
-import type { UpdateLimits } from './coordinator/update-core.ts';
 import { dynamoFields, persistenceFields } from './dynamo-info.ts';
-import { checkAgainst, establishIdentity, type Identity } from './membership/founding.ts';
+import { Founding, type RingState } from './membership/founding.ts';
+import { foundingOptions } from './peer-options.ts';
 import { census } from './replica/census.ts';
 import { FlushStamps, flushMetaName, reclaimedMetaName } from './replica/flush-stamps.ts';
+import { HintStore } from './replica/hint-store.ts';
 import { KeyFilter } from './replica/key-filter.ts';
-import { Locator } from './replica/place.ts';
 import { Replica } from './replica/replica.ts';
 import { Scanner } from './replica/scanner.ts';
 import { Sweeper } from './replica/sweeper.ts';
@@ -26,10 +26,13 @@ import type { Appendfsync } from './storage/group-commit.ts';
 import { readMeta } from './storage/meta.ts';
 import type { Storage } from './storage/storage.ts';
 import { type OpenReport, Store } from './storage/store.ts';
+import type { Transport } from './transport/transport.ts';
 
 export interface Doors {
   readonly system: System;
   readonly storage: Storage;
+  /** Only a node without seeds can do without. */
+  readonly transport?: Transport;
   readonly clients: Clients;
   readonly traffic: Traffic;
   readonly version: string;
@@ -46,8 +49,8 @@ export interface Node {
 }
 
 export async function createNode(config: Config, doors: Doors): Promise<Node> {
-  refuseWhatNeedsPeers(config);
-  const { system, storage } = doors;
+  refuseWhatIsNotThere(config);
+  const { system, storage, transport } = doors;
 
   const clock = new StampClock(0);
   const filter = new KeyFilter();
@@ -62,63 +65,76 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
   });
   const report = await store.open();
   clock.lift(report.ceiling);
-  const identity = await identify(store, report, config, system);
-  const { databases, partitions, ringKey } = identity;
-  const nodeName = config.text('node-name') || identity.nodeId.toString('hex', 0, 4);
+  const founding = new Founding(store, { system, transport }, foundingOptions(config));
+  const state = await belong(founding, store, report, config);
+  const { databases, ringKey } = state.identity;
 
-  const cacheBytes = recordCacheBytes(config.number('cache-bytes'));
-  const replica = new Replica(store, system, clock, { databases, cacheBytes, filter });
+  const replica = new Replica(store, system, clock, {
+    databases,
+    filter,
+    cacheBytes: recordCacheBytes(config.number('cache-bytes')),
+  });
   replica.restoreFlushed(await flushStamps(store, flushMetaName, databases));
   takeBack = () => replica.takeBack();
   reopened = () => replica.reopened();
+  const hints = new HintStore(replica, store, system, {
+    hintQuotaBytes: () => config.number('hint-quota-bytes'),
+  });
   const scanner = new Scanner(replica, store, system);
   const sweeper = new Sweeper(replica, store, system, {
     databases,
-    mayReap: () => true,
+    // Several owners must all be known to hold a delete before one of them forgets it.
+    mayReap: () => state.members.length === 1,
     graceMs: () => config.number('tombstone-grace-s') * 1000,
   });
 
   const operations = new OperationCounts();
-  const local = new LocalCoordinator(replica, scanner, operations, {
-    nodeName,
-    partitions,
-    locator: new Locator(ringKey),
-    digest: (bytes) => system.hashes.hmacSha256(ringKey, bytes),
-    tally: (index) => store.tally(index),
-    limits: followLimits(config),
-  });
-  const coordinator = new GatedCoordinator(local, (run) => replica.onIdle(run));
+  const foundation = { system, config, store, clock, replica, scanner, hints, operations, state };
+  const coordination =
+    state.members.length === 1 || transport === undefined
+      ? alone(foundation)
+      : amongPeers(foundation, transport);
 
-  const anatomy = { config, identity, nodeName, store, replica, sweeper, operations };
+  const anatomy = { ...foundation, clock: system.clock, sweeper, coordination };
   const ports: Ports = {
     ...doors,
+    ...coordination.ports,
     settings: config,
     contexts: contextCodec(ringKey, system.hashes),
-    ring: ringOfOne(config, identity, nodeName),
     runId: system.random.bytes(20).toString('hex'),
     persistence: () => persistenceFields(anatomy),
     dynamo: () => dynamoFields(anatomy, doors.process().eventLoopDelayP99Ms),
     expiredKeys: () => sweeper.expiredKeys,
     resetStatistics: () => operations.reset(),
   };
-  const dispatch = new Dispatcher(coordinator, ports);
+  const dispatch = new Dispatcher(coordination.coordinator, ports);
 
   config.onChange('appendfsync', () => store.setAppendfsync(appendfsyncOf(config)));
   store.verified.listen(
     ({ sound }) => {
       if (!sound) return;
       filter.markComplete();
-      if (report.marker !== undefined) replica.actors.trust(report.marker.epoch);
+      const { marker } = report;
+      if (marker === undefined) return;
+      outcomeOf(
+        () => coordination.vouchFor(marker.bootNonce),
+        () => replica.actors.trust(marker.epoch),
+        () => {},
+      );
     },
     () => {},
   );
   sweeper.start(await flushStamps(store, reclaimedMetaName, databases));
+  hints.start();
+  await coordination.start((batch) => dispatch.runDelegated(batch));
 
   return {
     dispatch,
     verified: store.verified,
     stop: async () => {
+      founding.stop();
       await sweeper.stop();
+      await coordination.stop();
       await store.close({ epoch: replica.actors.epoch, lastStamp: clock.last });
     },
   };
@@ -132,13 +148,10 @@ function recordCacheBytes(cacheBytes: number): number {
   return Math.max(cacheBytes / 2, cacheBytes - besideTheCacheBytes);
 }
 
-/** Joining and peers come with later versions; silence would look like a ring of several nodes. */
-function refuseWhatNeedsPeers(config: Config): void {
-  for (const name of ['seeds', 'replace-node']) {
-    if (config.text(name) !== '') {
-      throw new ConfigError(`'${name}' needs a ring of several nodes; this version runs one node`);
-    }
-  }
+/** Silence would look like a node that has taken another's place. */
+function refuseWhatIsNotThere(config: Config): void {
+  if (config.text('replace-node') === '') return;
+  throw new ConfigError("'replace-node' comes with a later version, with changing members");
 }
 
 function appendfsyncOf(config: Config): Appendfsync {
@@ -146,38 +159,19 @@ function appendfsyncOf(config: Config): Appendfsync {
   return text === 'always' || text === 'no' ? text : 'everysec';
 }
 
-/** Asked for with every write, so the directives are read when they change. */
-function followLimits(config: Config): () => UpdateLimits {
-  const read = (): UpdateLimits => ({
-    stringBytesMax: config.number('proto-max-bulk-len'),
-    siblingLimit: config.number('sibling-limit'),
-  });
-  let limits = read();
-  for (const name of ['proto-max-bulk-len', 'sibling-limit']) {
-    config.onChange(name, () => {
-      limits = read();
-    });
-  }
-  return () => limits;
-}
-
-async function identify(
+/** Comes to a ring, remembered or new; may wait for the others. */
+async function belong(
+  founding: Founding,
   store: Store,
   report: OpenReport,
   config: Config,
-  system: System,
-): Promise<Identity> {
-  const settings = {
-    clusterName: config.text('cluster-name'),
-    partitions: config.number('partitions'),
-    databases: config.number('databases'),
-    n: Number(config.text('quorum').split(' ')[0]),
-  };
+): Promise<RingState> {
   try {
-    const identity = await establishIdentity(store, report, settings, system);
-    checkAgainst(identity, settings, (name) => config.isGiven(name));
-    return identity;
+    const state = await founding.establish(report);
+    checkDatabaseQuorums(config, state.identity);
+    return state;
   } catch (error) {
+    founding.stop();
     await store.close();
     throw error;
   }
@@ -186,25 +180,4 @@ async function identify(
 async function flushStamps(store: Store, name: string, databases: number): Promise<FlushStamps> {
   const bytes = await readMeta(store, name);
   return bytes === undefined ? FlushStamps.none(databases) : FlushStamps.decode(bytes);
-}
-
-function ringOfOne(config: Config, identity: Identity, name: string): Ring {
-  const bound = config.text('bind').split(' ')[0]?.replace(/^-/, '') ?? '';
-  const host = bound === '' || bound === '*' || bound.includes(':') ? '127.0.0.1' : bound;
-  const id = identity.nodeId.toString('hex');
-  const port = config.number('port');
-  const self = {
-    id,
-    name,
-    host: config.text('announce-host') || host,
-    port: config.number('announce-port') || port,
-    peerPort: config.number('peer-port') || port + 10_000,
-    zone: config.text('zone'),
-    weight: config.number('weight'),
-    state: 'up',
-    partitions: identity.partitions,
-    first: identity.partitions,
-    pending: 0,
-  } as const;
-  return { version: 1, transition: 0, members: [self], selfId: id };
 }

@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { RedisError } from '../lib/base/errors.ts';
-import { Config, ConfigError, parseCommandLine, readConfFile } from '../lib/config.ts';
+import {
+  Config,
+  ConfigError,
+  checkDatabaseQuorums,
+  databaseQuorums,
+  parseCommandLine,
+  readConfFile,
+} from '../lib/config.ts';
 import { directives } from '../lib/directives.ts';
 import { root } from './support/root.ts';
 
@@ -60,6 +67,23 @@ describe('config', () => {
     expect(config.text('client-output-buffer-limit')).to.match(/^normal 1048576 0 0 slave /);
   });
 
+  it('knows R and W by database, and refuses those that the ring has no room for', () => {
+    const config = configured('quorum-db 1 1 3\nquorum-db 4 2 2');
+    expect([...databaseQuorums(config)]).to.deep.equal([
+      [1, { r: 1, w: 3 }],
+      [4, { r: 2, w: 2 }],
+    ]);
+    expect(databaseQuorums(new Config()).size).to.equal(0);
+    checkDatabaseQuorums(config, { n: 3, databases: 5 });
+    const bad = [
+      [{ n: 3, databases: 4 }, /^bad value for 'quorum-db': the databases are 0 to 3, got 4$/],
+      [{ n: 2, databases: 16 }, /'quorum-db': R and W must be between 1 and N \(2\), got '1 1 3'$/],
+    ] as const;
+    for (const [ring, message] of bad) {
+      expect(() => checkDatabaseQuorums(config, ring)).to.throw(ConfigError, message);
+    }
+  });
+
   it('lets the command line win over the file', () => {
     const line = parseCommandLine(['x.conf', '--port', '7000', '--bind', '127.0.0.1', '::1']);
     expect(line.file).to.equal('x.conf');
@@ -87,6 +111,13 @@ describe('config', () => {
       ['TIMEOUT', '7'],
     ]);
     expect([config.number('maxclients'), config.number('timeout'), told]).to.deep.equal([5, 7, 1]);
+    config.set([
+      ['quorum-strict', 'yes'],
+      ['request-timeout-ms', '250'],
+      ['hint-quota-bytes', '1mb'],
+    ]);
+    const ring = ['quorum-strict', 'request-timeout-ms', 'hint-quota-bytes'];
+    expect(ring.map((name) => config.number(name))).to.deep.equal([1, 250, 1024 ** 2]);
     const refused: [string, string, RegExp][] = [
       ['timeout', '-1', /^ERR CONFIG SET failed \(possibly related to argument 'timeout'\) - /],
       ['port', '1', /can't set immutable config$/],

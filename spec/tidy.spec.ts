@@ -30,9 +30,13 @@ const floors: ReadonlyMap<string, number> = new Map([
   ['server', 6],
   ['directives.ts', 6],
   ['config.ts', 7],
-  ['dynamo-info.ts', 8],
-  ['node.ts', 9],
-  ['main.ts', 10],
+  ['cluster', 8],
+  ['coordination.ts', 8],
+  ['peer-options.ts', 8],
+  ['dynamo-info.ts', 9],
+  ['node.ts', 10],
+  ['main.ts', 11],
+  ['cluster.ts', 11],
 ]);
 
 /** What may come from outside, by file or folder; everything else imports nothing. */
@@ -41,8 +45,12 @@ const packages: readonly (readonly [place: string, names: readonly string[]])[] 
   ['runtime/process-view.ts', ['node:os', 'node:perf_hooks']],
   ['storage/level-storage.ts', ['classic-level', 'node:path']],
   ['storage/disk-files.ts', ['node:fs', 'node:fs/promises', 'node:path']],
+  ['transport/tcp-sockets.ts', ['node:net']],
   ['server', ['node:net', 'denque']],
   ['main.ts', ['node:fs', 'node:path', 'pino']],
+  ['cluster/node-process.ts', ['node:child_process']],
+  ['cluster/probe.ts', ['node:events', 'node:net']],
+  ['cluster.ts', ['node:fs', 'node:url']],
 ];
 
 /** The real doors: opened by main alone, besides their own folder. */
@@ -50,6 +58,7 @@ const doors = new Set([
   'runtime/system.ts',
   'runtime/process-view.ts',
   'storage/level-storage.ts',
+  'transport/tcp-sockets.ts',
   'server/resp-server.ts',
 ]);
 
@@ -61,6 +70,8 @@ const ambientAllowed = [
   'storage/disk-files.ts',
   'server/',
   'main.ts',
+  'cluster/node-process.ts',
+  'cluster.ts',
 ];
 
 const ambient =

@@ -42,10 +42,12 @@ describe('the process', () => {
       expectRefusal(await runRedynamo('/nowhere/at-all.conf'), /\/nowhere\/at-all\.conf/);
     });
 
-    it('for seeds: this version runs one node', async () => {
+    it('for seeds that are no addresses, and to take the place of a dead member', async () => {
       const dir = temporaryDirectory();
-      const exit = await runRedynamo('--port', '0', '--dir', dir, '--seeds', '127.0.0.1:1');
-      expectRefusal(exit, /'seeds' needs a ring of several nodes/);
+      const seeds = await runRedynamo('--port', '0', '--dir', dir, '--seeds', 'somewhere');
+      expectRefusal(seeds, /bad value for 'seeds': expected host:port, got 'somewhere'/);
+      const replace = await runRedynamo('--port', '0', '--dir', dir, '--replace-node', 'n1');
+      expectRefusal(replace, /'replace-node' comes with a later version/);
     });
 
     describe('beside a running server', () => {
