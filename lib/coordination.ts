@@ -1,6 +1,6 @@
 /**
  * Who coordinates: in a ring of one member the replica itself, in a ring of several everything that
- * it takes to speak for N of them. `node.ts` chooses; both are the same to the commands above.
+ * it takes to speak for N of them. Both are the same to the commands above.
  */
 import { RedisError } from './base/errors.ts';
 import type { Later } from './base/later.ts';
@@ -62,7 +62,12 @@ export interface Coordination {
   stop(): Promise<void>;
 }
 
-export function alone(foundation: Foundation): Coordination {
+export function coordinate(foundation: Foundation, transport: Transport | undefined): Coordination {
+  const isAlone = foundation.state.members.length === 1 || transport === undefined;
+  return isAlone ? alone(foundation) : amongPeers(foundation, transport);
+}
+
+function alone(foundation: Foundation): Coordination {
   const { system, config, store, replica, scanner, operations, state } = foundation;
   const { ringKey, partitions } = state.identity;
   const settings = followSettings(config, state);
@@ -98,7 +103,7 @@ export function alone(foundation: Foundation): Coordination {
 /** Milliseconds after which a healthy node has answered. */
 const hedgeMs = 80;
 
-export function amongPeers(foundation: Foundation, transport: Transport): Coordination {
+function amongPeers(foundation: Foundation, transport: Transport): Coordination {
   const { system, config, store, clock, replica, state } = foundation;
   const { identity, self, members } = state;
   const settings = followSettings(config, state);
@@ -162,7 +167,6 @@ export function amongPeers(foundation: Foundation, transport: Transport): Coordi
     stop: async () => {
       health.stop();
       await handoff.stop();
-      await transport.stop();
     },
   };
 }
@@ -192,6 +196,9 @@ function warnOfFewMembers({ state, system }: Foundation, settings: RingSettings)
   );
 }
 
+/** Commands of one batch wait for each other where they touch one key. */
+const roundsOfBatch = 4;
+
 /** Runs a client's batch at the node that owns its keys (DESIGN 2.3). */
 function delegate(
   { transport, settings, counts }: Parts,
@@ -200,7 +207,7 @@ function delegate(
 ): Later<Buffer> {
   counts.forwards += 1;
   return transport
-    .call(peer, peerKinds.delegate, body, settings().timeoutMs)
+    .call(peer, peerKinds.delegate, body, settings().timeoutMs * roundsOfBatch)
     .then(undefined, (error: unknown) => {
       if (!(error instanceof PeerError)) throw error;
       if (error.code === 'refused') throw new RedisError(error.message);

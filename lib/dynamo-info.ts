@@ -94,9 +94,9 @@ function operationFields({ replica, operations }: Anatomy): InfoFields {
   ];
 }
 
-function recordFields({ store, replica, sweeper }: Anatomy): InfoFields {
+function recordFields({ store, replica, hints, sweeper }: Anatomy): InfoFields {
   return [
-    ['records', store.records],
+    ['records', store.records - hints.pending],
     ['tombstones', store.tally(tallyDeleted) + store.tally(tallyExpired)],
     ['tombstones_reaped', sweeper.reaped],
     ['lost_records', store.lostRecords],

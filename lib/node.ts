@@ -9,7 +9,7 @@ import type { Dispatch } from './commands/dispatch.ts';
 import { Dispatcher } from './commands/dispatcher.ts';
 import type { Clients, Ports, ProcessView, Traffic } from './commands/ports.ts';
 import { type Config, ConfigError, checkDatabaseQuorums } from './config.ts';
-import { alone, amongPeers } from './coordination.ts';
+import { type Coordination, coordinate } from './coordination.ts';
 import { OperationCounts } from './coordinator/operation-counts.ts';
 import { dynamoFields, persistenceFields } from './dynamo-info.ts';
 import { Founding, type RingState } from './membership/founding.ts';
@@ -66,7 +66,7 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
   const report = await store.open();
   clock.lift(report.ceiling);
   const founding = new Founding(store, { system, transport }, foundingOptions(config));
-  const state = await belong(founding, store, report, config);
+  const state = await belong({ founding, store, transport }, report, config);
   const { databases, ringKey } = state.identity;
 
   const replica = new Replica(store, system, clock, {
@@ -90,11 +90,7 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
 
   const operations = new OperationCounts();
   const foundation = { system, config, store, clock, replica, scanner, hints, operations, state };
-  const coordination =
-    state.members.length === 1 || transport === undefined
-      ? alone(foundation)
-      : amongPeers(foundation, transport);
-
+  const coordination = coordinate(foundation, transport);
   const anatomy = { ...foundation, clock: system.clock, sweeper, coordination };
   const ports: Ports = {
     ...doors,
@@ -110,20 +106,10 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
   const dispatch = new Dispatcher(coordination.coordinator, ports);
 
   config.onChange('appendfsync', () => store.setAppendfsync(appendfsyncOf(config)));
-  store.verified.listen(
-    ({ sound }) => {
-      if (!sound) return;
-      filter.markComplete();
-      const { marker } = report;
-      if (marker === undefined) return;
-      outcomeOf(
-        () => coordination.vouchFor(marker.bootNonce),
-        () => replica.actors.trust(marker.epoch),
-        () => {},
-      );
-    },
-    () => {},
-  );
+  onceSound(store, () => {
+    filter.markComplete();
+    trustMarker(report, replica, coordination);
+  });
   sweeper.start(await flushStamps(store, reclaimedMetaName, databases));
   hints.start();
   await coordination.start((batch) => dispatch.runDelegated(batch));
@@ -135,9 +121,29 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
       founding.stop();
       await sweeper.stop();
       await coordination.stop();
+      await transport?.stop();
       await store.close({ epoch: replica.actors.epoch, lastStamp: clock.last });
     },
   };
+}
+
+function onceSound(store: Store, then: () => void): void {
+  store.verified.listen(
+    ({ sound }) => {
+      if (sound) then();
+    },
+    () => {},
+  );
+}
+
+/** The epoch of the last process lives on if it stopped cleanly and this is what it left. */
+function trustMarker({ marker }: OpenReport, replica: Replica, coordination: Coordination): void {
+  if (marker === undefined) return;
+  outcomeOf(
+    () => coordination.vouchFor(marker.bootNonce),
+    () => replica.actors.trust(marker.epoch),
+    () => {},
+  );
 }
 
 /** LevelDB's write buffers and mapped tables, and Node's young generation under load. */
@@ -161,8 +167,7 @@ function appendfsyncOf(config: Config): Appendfsync {
 
 /** Comes to a ring, remembered or new; may wait for the others. */
 async function belong(
-  founding: Founding,
-  store: Store,
+  { founding, store, transport }: Begun,
   report: OpenReport,
   config: Config,
 ): Promise<RingState> {
@@ -172,9 +177,16 @@ async function belong(
     return state;
   } catch (error) {
     founding.stop();
+    await transport?.stop();
     await store.close();
     throw error;
   }
+}
+
+interface Begun {
+  readonly founding: Founding;
+  readonly store: Store;
+  readonly transport: Transport | undefined;
 }
 
 async function flushStamps(store: Store, name: string, databases: number): Promise<FlushStamps> {

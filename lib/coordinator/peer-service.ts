@@ -149,8 +149,7 @@ export class PeerService {
   }
 
   #hearFlush({ place, flushStamp }: Head): void {
-    const { replica } = this.#parts;
-    if (flushStamp > replica.flushed.of(place.db)) replica.raiseFlush(place.db, flushStamp);
+    this.#parts.replica.hearFlush(place.db, flushStamp);
   }
 }
 

@@ -66,7 +66,7 @@ export class Pings {
     const databases = Math.min(reader.varint(), this.#options.databases);
     for (let db = 0; db < databases; db += 1) {
       const stamp = reader.stamp();
-      if (stamp > this.#replica.flushed.of(db)) this.#replica.raiseFlush(db, stamp);
+      this.#replica.hearFlush(db, stamp);
     }
   }
 }

@@ -7,7 +7,7 @@
  * renewed in the same turn.
  */
 import { emptyBytes, own } from '../base/bytes.ts';
-import type { Later } from '../base/later.ts';
+import { type Later, outcomeOf } from '../base/later.ts';
 import { emptyRecord, type Record, type Stamp, siblingKind } from '../causal/record.ts';
 import {
   decodeVersionVector,
@@ -188,6 +188,15 @@ export class Replica {
     return this.#flushes.hear(db, stamp);
   }
 
+  /**
+   * The same in passing: what is written after it shares its commit or comes later, so nobody need
+   * wait for it.
+   */
+  hearFlush(db: number, stamp: Stamp): void {
+    if (stamp <= this.flushed.of(db)) return;
+    outcomeOf(() => this.raiseFlush(db, stamp), nothing, nothing);
+  }
+
   /** At open: the flush stamps found in the storage. */
   restoreFlushed(stamps: FlushStamps): void {
     this.#flushes.restore(stamps);
@@ -277,3 +286,5 @@ export class Replica {
     };
   }
 }
+
+function nothing(): void {}
