@@ -96,13 +96,13 @@ class Forwarding<T> {
   #judge(member: number, error: unknown): { error: RedisError; goesOn: boolean } {
     if (error instanceof RedisError) return { error, goesOn: isRefusal(error) };
     if (!(error instanceof PeerError)) throw error;
+    const { needs, repeatable } = this.#plan;
+    const name = this.#parts.ring.nameOf(member);
     if (error.code === 'refused') {
-      const refused = new RedisError(error.message);
+      const refused = refusalOf(error.message, name);
       return { error: refused, goesOn: isRefusal(refused) };
     }
     if (!error.wasSent) return { error: this.#noCoordinator(), goesOn: true };
-    const { needs, repeatable } = this.#plan;
-    const name = this.#parts.ring.nameOf(member);
     const text = `UNCERTAIN acknowledged by 0 of ${needs.w} replicas: no answer of ${name}`;
     return { error: new RedisError(text), goesOn: repeatable };
   }
@@ -125,6 +125,15 @@ export function forward<T>(parts: Parts, place: Place, plan: ForwardPlan<T>): De
   const forwarding = new Forwarding(parts, place, plan);
   forwarding.tryNext();
   return forwarding.answer;
+}
+
+/** What a storage or a queue says of itself, as an answer to a client. */
+function refusalOf(text: string, name: string): RedisError {
+  const [, code] = /^STORE (\S+)/.exec(text) ?? [];
+  if (code === 'unknown') return new RedisError(`UNCERTAIN the disk of ${name} failed`);
+  const isBusy = text.startsWith('BUSY');
+  if (code === undefined && !isBusy) return new RedisError(text);
+  return new RedisError(`CLUSTERDOWN the coordinator ${name} is ${isBusy ? 'busy' : code}`);
 }
 
 /** After it the write has certainly not happened. */

@@ -3,6 +3,8 @@
  * whatever order they come. Every answer hands out a reading of the clock; the request that carries
  * it back was sent after that moment.
  */
+
+import { CodecError } from '../base/byte-reader.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import { RedisError, StoreError } from '../base/errors.ts';
 import { Deferred, isLater, type Later } from '../base/later.ts';
@@ -134,9 +136,10 @@ export class ServedLink implements LinkOwner {
     this.#answer(answerKinds.refused, requestId, Buffer.from(text));
   }
 
-  /** Anything but these two is a fault of this program, and not the peer's business. */
+  /** Anything but these is a fault of this program, and not the peer's business. */
   #fail(requestId: number, error: unknown): void {
     if (error instanceof RedisError) this.#refuse(requestId, error.message);
+    else if (error instanceof CodecError) this.#refuse(requestId, `ERR ${error.message}`);
     else if (error instanceof StoreError) this.#refuse(requestId, `STORE ${error.code}`);
     else this.#ports.world.system.timers.soon(() => raise(error));
   }
