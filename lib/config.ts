@@ -57,7 +57,8 @@ export class Config {
   give(name: string, args: readonly string[]): void {
     const row = byName.get(name.toLowerCase());
     if (row === undefined) throw new ConfigError(`unknown directive '${name}'`);
-    const value = row.parse(args);
+    // A shell hands `--quorum "2 1 1"` over as one word.
+    const value = row.parse(args) ?? row.parse(args.flatMap((text) => text.split(/\s+/)));
     if (value === undefined) {
       const reason = expected(row, args);
       throw new ConfigError(`bad value for '${row.name}': ${reason}, got '${args.join(' ')}'`);

@@ -20,6 +20,19 @@ function configured(text: string): Config {
 }
 
 describe('config', () => {
+  it('takes several words of a directive also as one, as a shell hands over what is quoted', () => {
+    const config = new Config();
+    config.give('quorum', ['2 1 1']);
+    config.give('quorum-db', ['3 1 2']);
+    config.give('dir', ['/a directory/with spaces']);
+    expect([config.text('quorum'), config.text('quorum-db'), config.text('dir')]).to.deep.equal([
+      '2 1 1',
+      '3 1 2',
+      '/a directory/with spaces',
+    ]);
+    expect(() => config.give('quorum', ['2 1'])).to.throw(/bad value for 'quorum'/);
+  });
+
   it('names file and line of a directive it cannot read', () => {
     const bad: [string, RegExp][] = [
       ['port 1\n\nnonsense 3', /^x\.conf:3: unknown directive 'nonsense'$/],

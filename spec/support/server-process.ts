@@ -101,9 +101,15 @@ export function run(
   return new Child(command, args, input).exited;
 }
 
+/** `redynamo ...args`, by way of other commands (`env`, `ip netns exec`) if a prefix is given. */
+export function spawnRedynamo(args: readonly string[], prefix: readonly string[] = []): Child {
+  const [command = '', ...rest] = [...prefix, process.execPath, ...nodeFlags, entry, ...args];
+  return new Child(command, rest);
+}
+
 /** `redynamo ...args` to its end. */
 export function runRedynamo(...args: readonly string[]): Promise<Exit> {
-  return run(process.execPath, [...nodeFlags, entry, ...args]);
+  return spawnRedynamo(args).exited;
 }
 
 /** Gone when the test process ends. */
@@ -183,7 +189,7 @@ async function launch(
   args: readonly string[],
 ): Promise<{ child: Child; port: number }> {
   const base = ['--port', '0', '--bind', '127.0.0.1', '--dir', dir];
-  const child = new Child(process.execPath, [...nodeFlags, entry, ...args, ...base]);
+  const child = spawnRedynamo([...args, ...base]);
   const [, port] = await child.said(/"port":(\d+)[^\n]*"msg":"ready to accept connections"/);
   return { child, port: Number(port) };
 }
