@@ -36,7 +36,7 @@ class Forwarding<T> {
   readonly #plan: ForwardPlan<T>;
   readonly #body: Buffer;
   readonly #endAtMs: number;
-  #next = 0;
+  readonly #left: number[];
   #open = 0;
   #failure: RedisError | undefined;
 
@@ -46,19 +46,21 @@ class Forwarding<T> {
     this.#parts = parts;
     this.#plan = plan;
     this.#endAtMs = system.clock.monotonicMs() + timeoutMs;
+    this.#left = [...plan.routes];
     const head = { place, flushStamp: replica.flushed.of(place.db) };
     const options = { ...plan.needs, timeoutMs: timeoutMs * shareOfTime };
     this.#body = encodeForward(head, options, plan.what);
   }
 
   tryNext(): void {
-    const member = this.#plan.routes[this.#next];
-    const leftMs = this.#endAtMs - this.#parts.system.clock.monotonicMs();
-    if (member === undefined || leftMs <= 0) {
+    const { ring, system } = this.#parts;
+    const leftMs = this.#endAtMs - system.clock.monotonicMs();
+    const upAt = this.#left.findIndex((other) => ring.verdict(other) === 'up');
+    const [member] = leftMs > 0 ? this.#left.splice(Math.max(0, upAt), 1) : [];
+    if (member === undefined) {
       if (this.#open === 0) this.#fail(this.#failure ?? this.#noCoordinator());
       return;
     }
-    this.#next += 1;
     this.#open += 1;
     outcomeOf(
       () => this.#ask(member, leftMs),

@@ -33,6 +33,15 @@ export class GetCore {
     return this.#answers.length;
   }
 
+  /** Nodes whose answer counts and whose record is here. */
+  get complete(): number {
+    const isHere = (answer: Answer): boolean =>
+      this.#answers.some(
+        ({ record, version }) => record !== undefined && version.equals(answer.version),
+      );
+    return this.#answers.filter(isHere).length;
+  }
+
   /** The version that most likely is everybody's; undefined before the first answer. */
   get version(): Buffer | undefined {
     return this.#answers[0]?.version;

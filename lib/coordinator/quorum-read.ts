@@ -36,7 +36,9 @@ export class QuorumRead {
   /** Members to ask next, the best first. */
   readonly #candidates: number[];
   readonly #owners: readonly number[];
-  #open = 0;
+  /** Members asked that have not answered. */
+  readonly #open: number[] = [];
+  readonly #startedAtMs: number;
   /** Members whose record has been asked for because their version differs. */
   readonly #fetched: number[] = [];
 
@@ -45,6 +47,7 @@ export class QuorumRead {
     this.#parts = parts;
     this.#place = place;
     this.#core = new GetCore(r, (record) => versionOf(record, parts.digest));
+    this.#startedAtMs = parts.system.clock.monotonicMs();
     this.#owners = ring.ownersOf(place.slot);
     const near = ring.byNearness(this.#owners).filter((member) => !ring.isDown(member));
     const fallbacks = settings().strict
@@ -62,23 +65,27 @@ export class QuorumRead {
     const first = this.#candidates[0];
     if (first === this.#parts.ring.self) {
       this.#candidates.shift();
-      this.#open += 1;
       this.#own(first);
     } else this.#askMore();
     this.#parts.hedge.add(() => this.#hedge());
-    this.#parts.deadline.add(() => this.#fail(this.#core.answered));
+    this.#parts.deadline.add(() => this.#fail(this.#core.complete));
     return this.outcome;
+  }
+
+  #close(member: number): void {
+    this.#open.splice(this.#open.indexOf(member), 1);
   }
 
   /** This node's answer comes first, so that the others need only compare. */
   #own(self: number): void {
+    this.#open.push(self);
     const done = (answer: ReadAnswer): void => {
       this.#take(self, answer);
       this.#judge();
     };
     const failed = (error: unknown): void => {
       if (!(error instanceof StoreError)) throw error;
-      this.#open -= 1;
+      this.#close(self);
       this.#judge();
     };
     outcomeOf(() => this.#ownAnswer(), done, failed);
@@ -97,7 +104,7 @@ export class QuorumRead {
 
   /** Asks as many more as are needed, given those that have not answered yet. */
   #askMore(): void {
-    while (this.outcome.pending && this.#core.answered + this.#open < this.#core.needed) {
+    while (this.outcome.pending && this.#core.answered + this.#open.length < this.#core.needed) {
       if (!this.#askNext()) return;
     }
   }
@@ -106,13 +113,12 @@ export class QuorumRead {
     const member = this.#candidates.shift();
     if (member === undefined) return false;
     if (member === this.#parts.ring.self) {
-      this.#open += 1;
       this.#own(member);
       return true;
     }
     const { version } = this.#core;
     if (version !== undefined) this.#ask(member, 'compare', version);
-    else this.#ask(member, this.#open === 0 ? 'record' : 'version', emptyBytes);
+    else this.#ask(member, this.#open.length === 0 ? 'record' : 'version', emptyBytes);
     return true;
   }
 
@@ -120,7 +126,7 @@ export class QuorumRead {
     const { ring, transport, replica, settings } = this.#parts;
     const head = { place: this.#place, flushStamp: replica.flushed.of(this.#place.db) };
     const { timeoutMs } = settings();
-    this.#open += 1;
+    this.#open.push(member);
     transport
       .call(ring.idOf(member), peerKinds.read, encodeRead(head, mode, version), timeoutMs)
       .listen(
@@ -130,7 +136,7 @@ export class QuorumRead {
           this.#judge();
         },
         () => {
-          this.#open -= 1;
+          this.#close(member);
           this.#core.drop(member);
           this.#judge();
         },
@@ -138,7 +144,7 @@ export class QuorumRead {
   }
 
   #take(member: number, answer: ReadAnswer): void {
-    this.#open -= 1;
+    this.#close(member);
     if (answer.kind === 'record') this.#core.record(member, answer.record);
     else if (answer.kind === 'version') this.#core.heldVersion(member, answer.version);
   }
@@ -158,11 +164,16 @@ export class QuorumRead {
       return;
     }
     this.#askMore();
-    if (this.#open === 0 && this.outcome.pending) this.#fail(this.#core.answered);
+    if (this.#open.length === 0 && this.outcome.pending) this.#fail(this.#core.complete);
   }
 
+  /** One more, if somebody is slow for what he usually is: in a busy ring all are. */
   #hedge(): void {
-    if (this.outcome.pending && this.#askNext()) this.#parts.hedge.add(() => this.#hedge());
+    if (!this.outcome.pending) return;
+    const waitedMs = this.#parts.system.clock.monotonicMs() - this.#startedAtMs;
+    const isOverdue = this.#open.some((member) => this.#parts.ring.isOverdue(member, waitedMs));
+    if (isOverdue && !this.#askNext()) return;
+    this.#parts.hedge.add(() => this.#hedge());
   }
 
   #fail(reachable: number): void {

@@ -42,12 +42,14 @@ export class Replication {
   /** Fallbacks that were asked. */
   readonly #fallbacks: number[] = [];
   #hintCounted = false;
+  readonly #startedAtMs: number;
 
   /** `record` is borrowed for the turn. */
   constructor(parts: Parts, place: Place, record: Record, needs: { w: number; examine: boolean }) {
     this.#parts = parts;
     this.#place = place;
     this.#core = new PutCore(needs.w);
+    this.#startedAtMs = parts.system.clock.monotonicMs();
     const flushStamp = parts.replica.flushed.of(place.db);
     const flags = needs.examine ? replicateFlags.examine : 0;
     this.#body = encodeReplicate({ place, flushStamp }, flags, record);
@@ -108,9 +110,11 @@ export class Replication {
     if (ring.verdict(owner) === 'suspect') this.#standIn(owner);
   }
 
-  /** Somebody else keeps the owner's share. */
+  /** Somebody else keeps the owner's share; with nobody to do so, a slow owner is waited for. */
   #standIn(owner: number): void {
     if (this.#standsIn.includes(owner)) return;
+    const mayAnswer = this.#silent.includes(owner) && !this.#parts.ring.isDown(owner);
+    if (mayAnswer && this.#nextFallback() === undefined) return;
     this.#standsIn.push(owner);
     this.#hint(owner);
   }
@@ -150,10 +154,13 @@ export class Replication {
       .find((member) => !this.#fallbacks.includes(member) && ring.verdict(member) === 'up');
   }
 
-  /** Who is silent for longer than a healthy node is need not be waited for. */
+  /** Who is slow for what he usually is need not be waited for. */
   #lookAgain(): void {
     if (!this.outcome.pending) return;
-    for (const owner of this.#silent) this.#standIn(owner);
+    const { ring, hedge, system } = this.#parts;
+    const waitedMs = system.clock.monotonicMs() - this.#startedAtMs;
+    for (const owner of this.#silent) if (ring.isOverdue(owner, waitedMs)) this.#standIn(owner);
+    hedge.add(() => this.#lookAgain());
   }
 
   #expire(): void {

@@ -72,6 +72,13 @@ export class RingView {
     return member === this.self ? this.#selfTakesWrites() : !this.isDown(member);
   }
 
+  /** Slower than can be put down to how busy it is: worth asking somebody else. */
+  isOverdue(member: number, waitedMs: number): boolean {
+    if (member === this.self) return waitedMs > overdueFactor * latencyUsualMs;
+    if (this.verdict(member) !== 'up') return true;
+    return waitedMs > overdueFactor * this.#health.latencyMs(member);
+  }
+
   /** The order in which to ask for a read: oneself, then the fastest, the silent last. */
   byNearness(members: readonly number[]): readonly number[] {
     return [...members].sort((a, b) => this.#distance(a) - this.#distance(b));
@@ -99,5 +106,10 @@ export class RingView {
     return this.#indexes.get(id);
   }
 }
+
+/** In units of the smoothed round trip. */
+const overdueFactor = 10;
+/** Of this node to itself: its disk, if need be. */
+const latencyUsualMs = 20;
 
 const noId: Buffer = Buffer.alloc(20);

@@ -3,19 +3,15 @@ import type { Place } from '../replica/place.ts';
 import type { Parts } from './parts.ts';
 
 /**
- * A write that no other need precede: this node if it is an owner; else the first owner that
- * answers, the silent last. If there is no owner, in a sloppy quorum, whoever stands in for them.
+ * A write that no other need precede: this node if it is an owner; else the owners that are not
+ * down; behind them, in a sloppy quorum, whoever stands in for them.
  */
 export function anyOwner({ ring, settings }: Parts, { slot }: Place): readonly number[] {
   const usable = (members: readonly number[]): number[] =>
     members.filter((member) => ring.takesWrites(member));
   const owners = usable(ring.ownersOf(slot));
   if (owners.includes(ring.self)) return [ring.self];
-  if (owners.length > 0) {
-    const silent = owners.filter((member) => ring.verdict(member) === 'suspect');
-    return [...owners.filter((member) => !silent.includes(member)), ...silent];
-  }
-  return settings().strict ? [] : usable(ring.fallbacksOf(slot));
+  return settings().strict ? owners : [...owners, ...usable(ring.fallbacksOf(slot))];
 }
 
 /**
