@@ -4,6 +4,7 @@
  * are merged, and whoever held less than the whole is stale. Only distinct nodes count; a node that
  * is no owner and holds no hint does not count at all, so too few answers are never "not found".
  */
+import { emptyBytes } from '../base/bytes.ts';
 import { merge, type Record } from '../causal/record.ts';
 
 export interface Answer {
@@ -35,11 +36,7 @@ export class GetCore {
 
   /** Nodes whose answer counts and whose record is here. */
   get complete(): number {
-    const isHere = (answer: Answer): boolean =>
-      this.#answers.some(
-        ({ record, version }) => record !== undefined && version.equals(answer.version),
-      );
-    return this.#answers.filter(isHere).length;
+    return this.#answers.filter((answer) => this.#isHere(answer)).length;
   }
 
   /** The version that most likely is everybody's; undefined before the first answer. */
@@ -63,29 +60,32 @@ export class GetCore {
 
   state(): GetState {
     if (this.#answers.length < this.needed) return { kind: 'waiting' };
-    const known = this.#answers.filter((answer) => answer.record !== undefined);
-    const unknown = this.#answers.filter(
-      (answer) => !known.some(({ version }) => version.equals(answer.version)),
-    );
+    const unknown = this.#answers.filter((answer) => !this.#isHere(answer));
     if (unknown.length > 0) return { kind: 'fetch', members: unknown.map(({ member }) => member) };
-    return this.#merged(known);
+    const record = this.whole();
+    if (record === undefined) return { kind: 'waiting' };
+    const [{ version } = { version: emptyBytes }, ...others] = this.#answers;
+    if (others.every((answer) => answer.version.equals(version))) {
+      return { kind: 'reached', record, stale: [] };
+    }
+    const newest = this.#versionOf(record);
+    const stale = this.#answers.filter((answer) => !answer.version.equals(newest));
+    return { kind: 'reached', record, stale: stale.map(({ member }) => member) };
   }
 
-  #merged(known: readonly Answer[]): GetState {
+  #isHere(answer: Answer): boolean {
+    return this.#answers.some(
+      ({ record, version }) => record !== undefined && version.equals(answer.version),
+    );
+  }
+
+  /** All the records that are here, merged; undefined: none is. */
+  whole(): Record | undefined {
     let whole: Record | undefined;
-    let version: Buffer | undefined;
-    for (const { record, version: held } of known) {
-      if (record === undefined || version?.equals(held) === true) continue;
-      if (whole === undefined) [whole, version] = [record, held];
-      else {
-        whole = merge(whole, record);
-        version = undefined;
-      }
+    for (const { record } of this.#answers) {
+      if (record !== undefined) whole = whole === undefined ? record : merge(whole, record);
     }
-    if (whole === undefined) return { kind: 'waiting' };
-    const newest = version ?? this.#versionOf(whole);
-    const stale = this.#answers.filter((answer) => !answer.version.equals(newest));
-    return { kind: 'reached', record: whole, stale: stale.map(({ member }) => member) };
+    return whole;
   }
 
   #add(answer: Answer): void {

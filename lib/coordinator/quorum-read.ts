@@ -12,6 +12,7 @@ import { RedisError, StoreError } from '../base/errors.ts';
 import { after, Deferred, type Later, outcomeOf } from '../base/later.ts';
 import type { Record } from '../causal/record.ts';
 import type { Place } from '../replica/place.ts';
+import { PeerError } from '../transport/transport.ts';
 import { GetCore } from './get-core.ts';
 import type { Parts } from './parts.ts';
 import { peerKinds } from './peer-kinds.ts';
@@ -41,6 +42,8 @@ export class QuorumRead {
   readonly #startedAtMs: number;
   /** Members whose record has been asked for because their version differs. */
   readonly #fetched: number[] = [];
+  /** Owners whose own record is damaged. */
+  readonly #corrupt: number[] = [];
 
   constructor(parts: Parts, place: Place, r: number) {
     const { ring, settings } = parts;
@@ -85,6 +88,7 @@ export class QuorumRead {
     };
     const failed = (error: unknown): void => {
       if (!(error instanceof StoreError)) throw error;
+      if (error.code === 'corrupt') this.#corrupt.push(self);
       this.#close(self);
       this.#judge();
     };
@@ -135,7 +139,8 @@ export class QuorumRead {
           this.#take(member, answer.kind === 'same' ? { kind: 'version', version } : answer);
           this.#judge();
         },
-        () => {
+        (error) => {
+          if (isCorruptThere(error)) this.#corrupt.push(member);
           this.#close(member);
           this.#core.drop(member);
           this.#judge();
@@ -154,7 +159,10 @@ export class QuorumRead {
     const state = this.#core.state();
     if (state.kind === 'reached') {
       this.outcome.settle(state.record);
-      for (const member of state.stale) this.#repair(member, state.record);
+      for (const member of state.stale) this.#repair(member, state.record, nothing);
+      if (this.#knowsAll) {
+        for (const member of this.#corrupt) this.#repair(member, state.record, nothing);
+      }
       return;
     }
     if (state.kind === 'fetch') {
@@ -164,7 +172,34 @@ export class QuorumRead {
       return;
     }
     this.#askMore();
-    if (this.#open.length === 0 && this.outcome.pending) this.#fail(this.#core.complete);
+    if (this.#open.length > 0 || !this.outcome.pending) return;
+    if (!this.#mend()) this.#fail(this.#core.complete);
+  }
+
+  /**
+   * Puts right what is corrupt and asks again. Only what enough of the others hold will do, so that
+   * no acknowledged write is missing from it: a record that looks sound counts.
+   */
+  #mend(): boolean {
+    const record = this.#core.whole();
+    const members = this.#corrupt.splice(0);
+    if (record === undefined || members.length === 0 || !this.#knowsAll) return false;
+    for (const member of members) {
+      this.#open.push(member);
+      this.#repair(member, record, () => {
+        this.#close(member);
+        if (member === this.#parts.ring.self) this.#own(member);
+        else this.#ask(member, 'record', emptyBytes);
+      });
+    }
+    return true;
+  }
+
+  /** Every acknowledged write is among the answers, or nobody is left who could know more. */
+  get #knowsAll(): boolean {
+    const { ring, settings } = this.#parts;
+    const { w } = settings().quorum(this.#place.db);
+    return this.#core.complete >= Math.min(ring.n - w + 1, ring.n - 1);
   }
 
   /** One more, if somebody is slow for what he usually is: in a busy ring all are. */
@@ -186,13 +221,17 @@ export class QuorumRead {
   }
 
   /** The same path as a write, without a dot. */
-  #repair(member: number, record: Record): void {
+  #repair(member: number, record: Record, then: () => void): void {
     const { ring, replica, transport, counts, settings } = this.#parts;
-    if (!this.#owners.includes(member) || counts.repairsUnderWay >= repairsMax) return;
+    if (!this.#owners.includes(member) || counts.repairsUnderWay >= repairsMax) {
+      then();
+      return;
+    }
     counts.readRepairs += 1;
     counts.repairsUnderWay += 1;
     const over = (): void => {
       counts.repairsUnderWay -= 1;
+      then();
     };
     if (member === ring.self) {
       outcomeOf(() => replica.absorb(this.#place, record), over, over);
@@ -205,3 +244,9 @@ export class QuorumRead {
       .listen(over, over);
   }
 }
+
+function isCorruptThere(error: unknown): boolean {
+  return error instanceof PeerError && error.message === 'STORE corrupt';
+}
+
+function nothing(): void {}
