@@ -17,7 +17,7 @@ import { encodeReplicate, replicateFlags } from './peer-messages.ts';
 
 const periodMs = 1000;
 /** Hints of one target under way. */
-const inFlightMax = 256;
+const inFlightMax = 64;
 /** The target waits for its disk. */
 const timeoutMs = 5000;
 
