@@ -1,8 +1,8 @@
 /** The whole node over a simulated disk: what clients may rely on when processes and machines die. */
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { SeededRandom } from './seeded-random.ts';
 import { SimNode } from './sim-node.ts';
-import { SeededRandom } from './virtual-time.ts';
 
 const hourMs = 3_600_000;
 

@@ -71,6 +71,8 @@ export class SimStorage implements Storage {
   unreadable: ((key: Buffer) => boolean) | undefined;
   /** All calls take so many times longer. */
   slowness = 1;
+  /** Hears of every batch before it is written, whatever becomes of it. */
+  onBatch: ((changes: readonly RowChange[]) => void) | undefined;
 
   constructor(timers: Timers, random: Random, options: SimStorageOptions = {}) {
     this.#timers = timers;
@@ -96,10 +98,7 @@ export class SimStorage implements Storage {
       this.#isOpen = false;
       throw error;
     }
-    this.#log = this.#log.filter((batch) => !batch.doomed);
-    this.#view = this.#base.copy();
-    for (const batch of this.#log) apply(this.#view, batch);
-    this.#misframed = false;
+    this.#recover();
     const notes = { created: !this.#created, dropped: this.#notes };
     this.#created = true;
     this.#notes = [];
@@ -125,6 +124,7 @@ export class SimStorage implements Storage {
 
   async batch(changes: readonly RowChange[], sync: boolean): Promise<void> {
     this.#assertOpen();
+    this.onBatch?.(changes);
     const batch = logged(changes);
     if (this.failBatches > 0) {
       this.failBatches -= 1;
@@ -184,7 +184,11 @@ export class SimStorage implements Storage {
     }
     this.#inFlight = undefined;
     this.files.crash(kind);
-    if (kind === 'process') return;
+    if (kind === 'power') this.#losePower();
+    this.#recover();
+  }
+
+  #losePower(): void {
     const synced = this.#log.findLastIndex((batch) => batch.synced) + 1;
     const kept = this.#random.below(this.#log.length - synced + 1);
     this.#log.length = synced + kept;
@@ -200,6 +204,7 @@ export class SimStorage implements Storage {
     if (length < 3) return false;
     if (where === 'tail') this.#log.length -= 1 + this.#random.below(2);
     else this.#log.splice(this.#random.below(length - 2), 1);
+    this.#recover();
     if (noticed) this.#notes.push('simulated: dropping 100 bytes; Corruption: checksum mismatch');
     return true;
   }
@@ -227,11 +232,45 @@ export class SimStorage implements Storage {
     this.#budgetBytes = this.#usedBytes() + bytes;
   }
 
+  /** The rows as the process sees them, by `mapKey`; of a stopped one: what it will find. */
+  get rows(): ReadonlyMap<string, Buffer> {
+    return this.#view.rows;
+  }
+
+  /** The row that is there after a power cut, whatever else that loses. */
+  syncedRow(name: string): Buffer | undefined {
+    for (let at = this.#log.length - 1; at >= 0; at -= 1) {
+      const batch = this.#log[at];
+      if (batch === undefined || !batch.synced || batch.doomed) continue;
+      const change = batch.changes.findLast(([key]) => key === name);
+      if (change !== undefined) return change[1];
+    }
+    return this.#base.get(name);
+  }
+
+  /** Takes rows away from a stopped process, without a trace. */
+  drop(matches: (key: Buffer) => boolean): number {
+    const names = this.#view.names.filter((name) => matches(fromMapKey(name)));
+    for (const name of names) this.#rewrite(name, undefined);
+    return names.length;
+  }
+
   /** What recovery would find now. */
   recovered(): ReadonlyMap<string, Buffer> {
+    return this.#recovered().rows;
+  }
+
+  #recovered(): SortedMap {
     const found = this.#base.copy();
     for (const batch of this.#log) if (!batch.doomed) apply(found, batch);
-    return found.rows;
+    return found;
+  }
+
+  /** Doomed batches are gone now. */
+  #recover(): void {
+    this.#log = this.#log.filter((batch) => !batch.doomed);
+    this.#view = this.#recovered();
+    this.#misframed = false;
   }
 
   #append(batch: LoggedBatch): void {

@@ -1,0 +1,127 @@
+/**
+ * Where the copies of each write lie, read off the disks: what an acknowledgement has to be true of,
+ * and what a fault may destroy without asking for more than the protocol promises (RELIABILITY 4.3,
+ * the atlas of faults).
+ */
+import type { VersionVector } from '../../lib/causal/record.ts';
+import { compareVersions, covered, join } from '../../lib/causal/version-vector.ts';
+import type { KnownWrite } from './dots.ts';
+import { dataName, type Ledger } from './ledger.ts';
+import type { SimMachine } from './sim-machine.ts';
+
+export class Copies {
+  readonly #machines: readonly SimMachine[];
+  readonly #ledger: Ledger;
+  /** Only what a power cut leaves counts as a copy. */
+  readonly #synced: boolean;
+  /** Every copy went with the power, before it was synced, as everysec allows. */
+  readonly excused = new Set<KnownWrite | VersionVector>();
+
+  constructor(machines: readonly SimMachine[], ledger: Ledger, synced: boolean) {
+    this.#machines = machines;
+    this.#ledger = ledger;
+    this.#synced = synced;
+  }
+
+  /** Nodes that hold a write, in a record or a hint. */
+  holders(key: string, write: KnownWrite): number[] {
+    return nodesOf(this.#seen(key), (seen) => covered(seen, write.dot));
+  }
+
+  /** Nodes that have seen all that this context has. */
+  aware(key: string, context: VersionVector): number[] {
+    // What a flush has hidden need not be remembered.
+    const needed = context.filter(({ stamp }) => stamp > this.#ledger.flushedUpTo);
+    return nodesOf(this.#seen(key), (seen) => includes(seen, needed));
+  }
+
+  /** Nodes that hold a hint of the key. */
+  hintHolders(key: string): number[] {
+    return [...this.#machines.keys()].filter((node) => {
+      return this.#rowsOf(node, key).some(isHint);
+    });
+  }
+
+  /** Hints on all disks. */
+  hints(): number {
+    let count = 0;
+    for (const { disk } of this.#machines)
+      for (const name of disk.rows.keys()) count += +isHint(name);
+    return count;
+  }
+
+  /** Whether all that `node` holds of this key is held elsewhere too. */
+  isSpare(node: number, key: string): boolean {
+    const history = this.#ledger.historyOf(key);
+    const all = this.#seen(key);
+    const own = all[node] ?? [];
+    const others = all.toSpliced(node, 1);
+    return (
+      history.writes.every(({ dot }) => {
+        return !covered(own, dot) || others.some((seen) => covered(seen, dot));
+      }) &&
+      history.removals.every((context) => {
+        return !includes(own, context) || others.some((seen) => includes(seen, context));
+      })
+    );
+  }
+
+  /** Whether no node holds a damaged record of this key. */
+  isSound(key: string): boolean {
+    const name = this.#ledger.dataNameOf(key) ?? '';
+    return this.#machines.every(({ disk }) => {
+      const row = disk.rows.get(name);
+      return row === undefined || this.#ledger.decode(name, row) !== undefined;
+    });
+  }
+
+  /** The power has gone: what is nowhere any more was lost as everysec may lose it. */
+  excuseLost(): void {
+    if (this.#synced) return;
+    for (const [key, history] of this.#ledger.keys) {
+      const all = this.#seen(key);
+      for (const write of history.writes) {
+        if (!all.some((seen) => covered(seen, write.dot))) this.excused.add(write);
+      }
+      for (const context of history.removals) {
+        if (!all.some((seen) => includes(seen, context))) this.excused.add(context);
+      }
+    }
+  }
+
+  /** What each node has seen of a key, in its record and in hints. */
+  #seen(key: string): VersionVector[] {
+    return this.#machines.map(({ disk }, node) => {
+      let seen: VersionVector = [];
+      for (const name of this.#rowsOf(node, key)) {
+        const row = this.#synced ? disk.syncedRow(name) : disk.rows.get(name);
+        const stored = this.#ledger.decode(name, row);
+        if (stored !== undefined) seen = join(seen, stored.record.vv);
+      }
+      return seen;
+    });
+  }
+
+  #rowsOf(node: number, key: string): string[] {
+    const data = this.#ledger.dataNameOf(key);
+    const rows = this.#machines[node]?.disk.rows.keys() ?? [];
+    const names: string[] = [];
+    for (const name of rows) {
+      if (name === data || (isHint(name) && dataName(name) === data)) names.push(name);
+    }
+    return names;
+  }
+}
+
+function isHint(name: string): boolean {
+  return name.startsWith('h');
+}
+
+function nodesOf(seen: readonly VersionVector[], holds: (vv: VersionVector) => boolean): number[] {
+  return [...seen.keys()].filter((node) => holds(seen[node] ?? []));
+}
+
+function includes(vv: VersionVector, context: VersionVector): boolean {
+  const comparison = compareVersions(context, vv);
+  return comparison === 'equal' || comparison === 'before';
+}

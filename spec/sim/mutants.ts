@@ -1,0 +1,119 @@
+/**
+ * Faults that the simulator must find: the honest measure of what it is able to see. Names as in
+ * RELIABILITY: V2, V6, V8 of its appendix B, the others of its section 2.
+ */
+export interface Edit {
+  readonly file: string;
+  /** Occurs exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Mutant {
+  readonly name: string;
+  readonly why: string;
+  readonly edits: readonly Edit[];
+}
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'V2',
+    why: 'the epoch is not renewed when a commit fails',
+    edits: [{ file: 'lib/replica/replica.ts', find: '    this.actors.renew();\n', replace: '' }],
+  },
+  {
+    name: 'V6',
+    why: 'actors are kept over crashes',
+    edits: [
+      {
+        file: 'lib/replica/actor-rule.ts',
+        find: '    this.#random = random;\n    this.#newest = this.#draw();',
+        replace: '    this.#random = random;\n    this.#newest = 1;',
+      },
+    ],
+  },
+  {
+    name: 'V8',
+    why: 'the marker of a clean stop is left lying, and believed without its two witnesses',
+    edits: [
+      { file: 'lib/storage/store.ts', find: '      await removeMarker(files);\n', replace: '' },
+      {
+        file: 'lib/storage/store.ts',
+        find: 'return marker.lastBatch === check.lastNumber && check.missing === 0 ?',
+        replace: 'return check.missing === 0 ?',
+      },
+      {
+        file: 'lib/node.ts',
+        find: '() => coordination.vouchFor(marker.bootNonce),',
+        replace: '() => undefined,',
+      },
+    ],
+  },
+  {
+    name: 'B1',
+    why: 'one actor for the life of a process, whatever became of the record',
+    edits: [
+      {
+        file: 'lib/replica/actor-rule.ts',
+        find: '    const actor = this.#draw();',
+        replace: '    const actor = this.#newest;',
+      },
+    ],
+  },
+  {
+    name: 'B7',
+    why: 'two writes of one key interleave while the first waits for the disk',
+    edits: [
+      {
+        file: 'lib/replica/rows.ts',
+        find: '    if (!this.#queue.idle) {',
+        replace: '    if (Math.max(0, 0) > 0) {',
+      },
+      {
+        file: 'lib/replica/rows.ts',
+        find: 'return isLater(fetched) ? this.#queue.run(place.id, () => fetched) : fetched;',
+        replace: 'return fetched;',
+      },
+    ],
+  },
+  {
+    name: 'B8',
+    why: 'a DYN.PUT whose coordinator falls silent is sent to the next one',
+    edits: [
+      {
+        file: 'lib/coordinator/ring-coordinator.ts',
+        find: '      repeatable: false,',
+        replace: '      repeatable: true,',
+      },
+    ],
+  },
+  {
+    name: 'B10',
+    why: 'one fallback may stand in for two owners, and its two answers count as two copies',
+    edits: [
+      {
+        file: 'lib/coordinator/replication.ts',
+        find: '!this.#fallbacks.includes(member) && ',
+        replace: '',
+      },
+      {
+        file: 'lib/coordinator/put-core.ts',
+        find: '    if (!this.#holders.includes(member)) this.#holders.push(member);',
+        replace: '    this.#holders.push(member);',
+      },
+    ],
+  },
+  {
+    name: 'B11',
+    why: 'the "not found" of a fallback without a hint counts toward R',
+    edits: [
+      {
+        file: 'lib/coordinator/quorum-read.ts',
+        find: "    if (answer.kind === 'record') this.#core.record(member, answer.record);",
+        replace:
+          "    if (answer.kind === 'nothing') this.#core.record(member, { vv: [], siblings: [] });\n" +
+          "    if (answer.kind === 'record') this.#core.record(member, answer.record);",
+      },
+    ],
+  },
+];

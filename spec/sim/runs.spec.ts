@@ -1,0 +1,58 @@
+/** Random runs of the whole ring, those that failed once, and proof that they would notice. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { root } from '../support/root.ts';
+import { Campaign } from './campaign.ts';
+import { planOf } from './plan.ts';
+import { type Outcome, simulate } from './simulate.ts';
+
+const smokeRuns = 24;
+/** Found within few runs; `npm run sim -- --mutants` hunts them all. */
+const quickMutants = ['B8', 'B11'];
+
+const regressions = JSON.parse(
+  readFileSync(join(root, 'spec/sim/regressions.json'), 'utf8'),
+) as readonly { readonly seed: number; readonly was: string }[];
+
+function expectSound({ seed, failures, trace }: Outcome): void {
+  const story = failures.length === 0 ? '' : trace.slice(-60).join('\n');
+  expect(failures, `npm run sim -- --seed ${seed}\n${story}\n`).to.deep.equal([]);
+}
+
+describe('runs of the simulated ring', function () {
+  this.timeout(60_000);
+
+  it('keep every invariant', async () => {
+    const first = 1_000_000;
+    await new Campaign({ first, runs: smokeRuns, failuresMax: 1 }).run(expectSound);
+  });
+
+  for (const { seed, was } of regressions) {
+    it(`keep what once broke: ${was} (seed ${seed})`, async () => {
+      expectSound(await simulate(planOf(seed)));
+    });
+  }
+
+  it('are the same in two processes', async () => {
+    const hashes = new Set<string>();
+    for (let round = 0; round < 2; round += 1) {
+      const campaign = new Campaign({ first: 42, runs: 1, failuresMax: 1 });
+      await campaign.run(({ hash }) => hashes.add(hash));
+    }
+    expect(hashes.size).to.equal(1);
+    expect([...hashes]).to.not.deep.equal([(await simulate(planOf(43))).hash]);
+  });
+
+  for (const mutant of quickMutants) {
+    it(`find the mutant ${mutant}`, async () => {
+      const { failed } = await new Campaign({
+        first: 1,
+        runs: 60,
+        mutant,
+        failuresMax: 1,
+      }).run(() => undefined);
+      expect(failed).to.be.greaterThan(0);
+    });
+  }
+});

@@ -1,0 +1,223 @@
+/**
+ * A whole ring in one process, from one seed: machines with the real node on each, the simulated
+ * network between them. It knows no more of replication than whoever types commands.
+ */
+import type { Deferred } from '../../lib/base/later.ts';
+import type { Session } from '../../lib/commands/session.ts';
+import type { Reply } from '../../lib/protocol/reply.ts';
+import type { System } from '../../lib/runtime/ports.ts';
+import { PeerTransport } from '../../lib/transport/peer-transport.ts';
+import { plain } from '../support/fake-ports.ts';
+import { type Chaos, ChaosTransport, noChaos } from './chaos-transport.ts';
+import { SimMachine } from './sim-machine.ts';
+import { SimNetwork } from './sim-network.ts';
+import { Trace } from './trace.ts';
+import { VirtualTime } from './virtual-time.ts';
+
+export interface RingOptions {
+  readonly nodes: number;
+  readonly quorum?: readonly [n: number, r: number, w: number];
+  readonly directives?: Readonly<Record<string, string>>;
+  readonly offsetsMs?: readonly number[];
+  readonly drifts?: readonly number[];
+}
+
+export type Word = string | number | Buffer;
+
+const peerPort = 17_000;
+const frameBytesMax = 64 * 1024 * 1024;
+const foundingMsMax = 60_000;
+
+export class SimRing {
+  readonly time: VirtualTime;
+  readonly network: SimNetwork;
+  readonly machines: readonly SimMachine[];
+  readonly trace: Trace;
+  /** Of calls between nodes, from now on. */
+  chaos: Chaos = noChaos;
+  /** Directed links that are cut. */
+  readonly #cuts = new Set<string>();
+
+  constructor(seed: number, options: RingOptions) {
+    this.time = new VirtualTime(seed, { shuffled: true });
+    this.trace = new Trace(() => this.time.nowMs);
+    this.network = new SimNetwork(this.time.timers(), this.time.stream('network'));
+    const hosts = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
+    this.machines = hosts.map((host, index) => {
+      return new SimMachine(this.time, {
+        host,
+        directives: directivesOf(hosts, host, options),
+        offsetMs: options.offsetsMs?.[index] ?? 0,
+        drift: options.drifts?.[index] ?? 0,
+        transport: (system) => this.#transport(host, system),
+        log: (text) => this.trace.add(host, text),
+      });
+    });
+  }
+
+  /** Starts all machines and waits for the ring to be founded. */
+  async found(): Promise<this> {
+    await this.startAll();
+    return this;
+  }
+
+  async startAll(): Promise<void> {
+    const down = this.machines.filter(({ state }) => state === 'down');
+    for (const machine of down) void machine.start();
+    await this.until(
+      () => down.every(({ isUp, startError }) => isUp || startError !== undefined),
+      foundingMsMax,
+      'all nodes serve clients',
+    );
+    for (const { startError } of down) if (startError !== undefined) throw startError;
+    await this.until(() => this.#allSeeAll(), foundingMsMax, 'all nodes see each other');
+  }
+
+  at(index: number): SimMachine {
+    const machine = this.machines[index];
+    if (machine === undefined) throw new Error(`there is no machine ${index}`);
+    return machine;
+  }
+
+  crash(index: number, kind: 'process' | 'power'): void {
+    const machine = this.at(index);
+    this.trace.add(machine.host, `crash (${kind})`);
+    machine.crash(kind);
+    this.network.crash(machine.host);
+  }
+
+  /** Settles when the process has ended. */
+  async stop(index: number): Promise<void> {
+    const machine = this.at(index);
+    this.trace.add(machine.host, 'stop');
+    const life = machine.lives;
+    await machine.stop();
+    if (machine.lives === life + 1 && machine.state === 'down') this.network.crash(machine.host);
+  }
+
+  start(index: number): Promise<void> {
+    const machine = this.at(index);
+    this.trace.add(machine.host, 'start');
+    return machine.start();
+  }
+
+  pause(index: number): void {
+    const machine = this.at(index);
+    this.trace.add(machine.host, 'pause');
+    this.network.pause(machine.host);
+    machine.pause();
+  }
+
+  resume(index: number): void {
+    const machine = this.at(index);
+    this.trace.add(machine.host, 'resume');
+    machine.resume();
+    this.network.resume(machine.host);
+  }
+
+  /** Nothing goes from `from` to `to` any more. */
+  cut(from: number, to: number): void {
+    this.#cuts.add(`${from} ${to}`);
+    this.network.cut(this.at(from).host, this.at(to).host);
+  }
+
+  mend(from: number, to: number): void {
+    if (!this.#cuts.delete(`${from} ${to}`)) return;
+    this.network.mend(this.at(from).host, this.at(to).host);
+  }
+
+  reset(a: number, b: number): void {
+    this.network.reset(this.at(a).host, this.at(b).host);
+  }
+
+  /** Nodes that this one can reach, whatever way, itself included. */
+  reach(from: number): Set<number> {
+    const reached = new Set([from]);
+    for (const a of reached) {
+      this.machines.forEach((machine, b) => {
+        const cut = this.#cuts.has(`${a} ${b}`) || this.#cuts.has(`${b} ${a}`);
+        if (!cut && machine.state !== 'down' && !machine.paused) reached.add(b);
+      });
+    }
+    return reached;
+  }
+
+  session(index: number): Session {
+    return this.at(index).session();
+  }
+
+  begin(index: number, session: Session, ...words: readonly Word[]): Deferred<unknown> {
+    const args = words.map((word) => (Buffer.isBuffer(word) ? word : Buffer.from(String(word))));
+    return this.at(index)
+      .begin(session, args)
+      .then((reply: Reply) => plain(reply));
+  }
+
+  /** One command on a connection of its own, answered as plain data. */
+  run(index: number, ...words: readonly Word[]): Promise<unknown> {
+    return this.time.run(this.begin(index, this.session(index), ...words));
+  }
+
+  /** A section of INFO; empty if the node is not up. */
+  async info(index: number, section = 'dynamo'): Promise<Map<string, string>> {
+    if (!this.at(index).isUp) return new Map();
+    const text = String(await this.run(index, 'INFO', section));
+    const lines = text.split('\r\n').filter((line) => line.includes(':'));
+    return new Map(
+      lines.map((line) => [line.split(':')[0] ?? '', line.slice(line.indexOf(':') + 1)]),
+    );
+  }
+
+  /** Lets time pass until `holds`, looking every 20 ms; fails after `withinMs`. */
+  async until(
+    holds: () => boolean | Promise<boolean>,
+    withinMs: number,
+    what: string,
+  ): Promise<void> {
+    const endMs = this.time.nowMs + withinMs;
+    while (!(await holds())) {
+      if (this.time.nowMs >= endMs) throw new Error(`${withinMs} ms passed, and not: ${what}`);
+      await this.time.advance(20);
+    }
+  }
+
+  async #allSeeAll(): Promise<boolean> {
+    for (const index of this.machines.keys()) {
+      const info = await this.info(index);
+      if (Number(info.get('members_up')) !== this.machines.length) return false;
+    }
+    return true;
+  }
+
+  #transport(host: string, system: System): ChaosTransport {
+    const inner = new PeerTransport(this.network.sockets(host), system, {
+      clusterName: 'sim',
+      secret: 'sim',
+      binds: [host],
+      port: peerPort,
+      frameBytesMax,
+    });
+    const chance = this.time.stream(`chaos ${host} ${this.time.nowMs}`);
+    return new ChaosTransport(inner, system.timers, chance, () => this.chaos);
+  }
+}
+
+function directivesOf(
+  hosts: readonly string[],
+  host: string,
+  { quorum = [3, 2, 2], directives }: RingOptions,
+): Record<string, string> {
+  return {
+    'node-name': host,
+    'announce-host': host,
+    'peer-port': String(peerPort),
+    'cluster-name': 'sim',
+    'peer-secret': 'sim',
+    seeds: hosts.map((name) => `${name}:${peerPort}`).join(' '),
+    bootstrap: host === hosts[0] ? 'yes' : 'no',
+    partitions: '64',
+    quorum: quorum.join(' '),
+    'cache-bytes': '1mb',
+    ...directives,
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * One run of a plan, in two phases (RELIABILITY 4.3). Safety: clients and faults together, while the
+ * checkers watch. Liveness: everything healed, nobody writes; hints must drain, owners must agree.
+ */
+
+import { realSystem } from '../../lib/runtime/system.ts';
+import { noChaos } from './chaos-transport.ts';
+import { Clients, type Referee } from './clients.ts';
+import { checkConverged, readEverything } from './convergence.ts';
+import { Copies } from './copies.ts';
+import { Ledger } from './ledger.ts';
+import { Nemesis } from './nemesis.ts';
+import type { Plan } from './plan.ts';
+import { SimRing } from './sim-ring.ts';
+import { silentLog } from './virtual-time.ts';
+
+const { hashes } = realSystem(silentLog);
+const livenessMsMax = 120_000;
+
+export interface Outcome {
+  readonly seed: number;
+  /** `I2: text`, the first one is what went wrong. */
+  readonly failures: readonly string[];
+  readonly trace: readonly string[];
+  readonly hash: string;
+  readonly events: number;
+  readonly virtualMs: number;
+  /** How often rare states were reached. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+class Stopped extends Error {}
+
+export async function simulate(plan: Plan): Promise<Outcome> {
+  const ring = new SimRing(plan.seed, {
+    nodes: plan.nodes,
+    quorum: plan.quorum,
+    offsetsMs: plan.offsetsMs,
+    drifts: plan.drifts,
+    directives: {
+      appendfsync: plan.appendfsync,
+      'request-timeout-ms': String(plan.timeoutMs),
+      'quorum-strict': plan.strict ? 'yes' : 'no',
+    },
+  });
+  const failures: string[] = [];
+  const complain = (invariant: string, text: string): void => {
+    failures.push(`${invariant}: ${text}`);
+    ring.trace.add('!!', `${invariant}: ${text}`);
+  };
+  const clients = new Clients(plan);
+  const ledger = new Ledger(clients, hashes.crc32, complain);
+  const copies = new Copies(ring.machines, ledger, plan.appendfsync === 'always');
+  const referee: Referee = { ring, ledger, copies, complain };
+  const nemesis = new Nemesis(referee, clients);
+  for (const machine of ring.machines) {
+    const { host, disk } = machine;
+    ledger.watch({ host, disk, life: () => machine.lives }, (changes) => {
+      for (const { key, row } of changes) {
+        ring.trace.mix(key);
+        if (row !== undefined) ring.trace.mix(row);
+      }
+    });
+  }
+  const unhandled = (error: unknown): void => complain('fault', describe(error));
+  process.on('unhandledRejection', unhandled);
+  const check = (): void => {
+    if (failures.length > 0) throw new Stopped();
+  };
+  try {
+    await ring.found();
+    await clients.start(referee);
+    ring.chaos = plan.chaos;
+    nemesis.start(plan.actions);
+    await passing(ring, plan.durationMs, check);
+    ring.chaos = noChaos;
+    nemesis.heal();
+    clients.reshaped();
+    const endMs = ring.time.nowMs + livenessMsMax;
+    await converge(referee, clients, () => {
+      check();
+      return ring.time.nowMs < endMs;
+    });
+    await readEverything(referee, clients, plan);
+    check();
+    await checkConverged(referee, clients, plan);
+  } catch (error) {
+    if (!(error instanceof Stopped)) complain('fault', describe(error));
+  } finally {
+    process.off('unhandledRejection', unhandled);
+  }
+  const counts = await gather(ring, clients, nemesis);
+  return {
+    seed: plan.seed,
+    failures,
+    trace: ring.trace.lines,
+    hash: ring.trace.digest(),
+    events: ring.time.eventsRun,
+    virtualMs: Math.round(ring.time.nowMs),
+    counts,
+  };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Lets time pass, and looks after every 50 ms of it whether anything is wrong. */
+async function passing(ring: SimRing, durationMs: number, check: () => void): Promise<void> {
+  const endMs = ring.time.nowMs + durationMs;
+  while (ring.time.nowMs < endMs) {
+    await ring.time.advance(Math.min(50, endMs - ring.time.nowMs));
+    check();
+  }
+}
+
+/** I4, I6, I14: all are up, every request is answered, no hint is left. */
+async function converge(
+  { ring, copies, complain }: Referee,
+  clients: Clients,
+  goesOn: () => boolean,
+): Promise<void> {
+  const lacks = async (): Promise<string | undefined> => {
+    if (clients.open > 0) return `${clients.open} operations are not over`;
+    for (const [node, { isUp, host, startError }] of ring.machines.entries()) {
+      if (!isUp) return `${host} is not up: ${startError ?? 'no error'}`;
+      const info = await ring.info(node);
+      if (Number(info.get('members_up')) !== ring.machines.length) return `${host} sees not all`;
+      if (info.get('storage_state') === 'fenced') return `${host} is fenced`;
+      if (Number(info.get('hints_pending')) > 0) return `${host} holds hints`;
+    }
+    return copies.hints() > 0 ? `${copies.hints()} hints are on the disks` : undefined;
+  };
+  let lack = await lacks();
+  while (lack !== undefined && goesOn()) {
+    await ring.time.advance(200);
+    lack = await lacks();
+  }
+  if (lack !== undefined) complain('I6', `${lack}, ${livenessMsMax} ms after everything healed`);
+}
+
+async function gather(
+  ring: SimRing,
+  clients: Clients,
+  nemesis: Nemesis,
+): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>(Object.entries(clients.ends));
+  for (const [kind, count] of nemesis.done) counts.set(`fault ${kind}`, count);
+  const wanted = ['writes_sloppy', 'writes_uncertain', 'hints_delivered', 'read_repairs'];
+  const more = ['forwards', 'reads_with_siblings', 'epoch_renewals', 'second_rounds'];
+  for (const node of ring.machines.keys()) {
+    const info = await ring.info(node).catch(() => new Map<string, string>());
+    for (const name of [...wanted, ...more]) {
+      counts.set(name, (counts.get(name) ?? 0) + Number(info.get(name) ?? 0));
+    }
+  }
+  return counts;
+}
