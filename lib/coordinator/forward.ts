@@ -6,7 +6,7 @@
  *
  * Who receives it executes or refuses it and never passes it on.
  */
-import { RedisError } from '../base/errors.ts';
+import { RedisError, StoreError } from '../base/errors.ts';
 import { Deferred, type Later, outcomeOf } from '../base/later.ts';
 import type { Place } from '../replica/place.ts';
 import { PeerError } from '../transport/transport.ts';
@@ -70,6 +70,14 @@ class Forwarding<T> {
     if (this.#plan.repeatable) this.#parts.hedge.add(() => this.#lookAgain(member));
   }
 
+  /** The time is over: what was sent may have happened. */
+  expire(): void {
+    if (!this.answer.pending) return;
+    const { w } = this.#plan.needs;
+    const unanswered = new RedisError(`UNCERTAIN acknowledged by 0 of ${w} replicas in time`);
+    this.#fail(this.#open > 0 ? unanswered : (this.#failure ?? this.#noCoordinator()));
+  }
+
   #ask(member: number, leftMs: number): Later<T> {
     const { ring, transport, counts } = this.#parts;
     if (member === ring.self) return this.#plan.here();
@@ -96,12 +104,13 @@ class Forwarding<T> {
   }
 
   #judge(member: number, error: unknown): { error: RedisError; goesOn: boolean } {
-    if (error instanceof RedisError) return { error, goesOn: isRefusal(error) };
-    if (!(error instanceof PeerError)) throw error;
     const { needs, repeatable } = this.#plan;
     const name = this.#parts.ring.nameOf(member);
-    if (error.code === 'refused') {
-      const refused = refusalOf(error.message, name);
+    if (error instanceof RedisError) return { error, goesOn: isRefusal(error) };
+    const isHere = error instanceof StoreError;
+    if (!isHere && !(error instanceof PeerError)) throw error;
+    if (isHere || error.code === 'refused') {
+      const refused = refusalOf(isHere ? `STORE ${error.code}` : error.message, name);
       return { error: refused, goesOn: isRefusal(refused) };
     }
     if (!error.wasSent) return { error: this.#noCoordinator(), goesOn: true };
@@ -125,6 +134,7 @@ class Forwarding<T> {
 
 export function forward<T>(parts: Parts, place: Place, plan: ForwardPlan<T>): Deferred<T> {
   const forwarding = new Forwarding(parts, place, plan);
+  parts.deadline.add(() => forwarding.expire());
   forwarding.tryNext();
   return forwarding.answer;
 }

@@ -12,7 +12,7 @@
  *   read-modify  reads a quorum first, merges it into what is held here, and decides on that.
  */
 import { assert } from '../base/assert.ts';
-import { RedisError } from '../base/errors.ts';
+import { RedisError, StoreError } from '../base/errors.ts';
 import { after, Deferred, type Later, outcomeOf } from '../base/later.ts';
 import {
   type Dot,
@@ -40,7 +40,16 @@ export interface Needs {
   readonly r: number;
 }
 
+/** One operation until its deadline. */
+interface Life {
+  /** Its client has been told that it did not happen, so it must not. */
+  isOver: boolean;
+  /** What was sent last. */
+  replication: Replication | undefined;
+}
+
 interface WriteOptions<T> {
+  readonly life: Life;
   readonly w: number;
   readonly access: 'change' | 'overwrite';
   /** Plain writes ask whether a winner is there that they have not seen. */
@@ -74,29 +83,32 @@ export class OwnerOperations {
     context: VersionVector | undefined,
   ): Later<UpdateResult> {
     this.#refuseIfShort(place, needs.w);
-    if (context !== undefined) return this.#contextual(place, update, needs.w, context);
-    if (readsNothing(update)) return this.#plain(place, update, needs.w);
-    return this.#readModifyWrite(place, ownUpdate(update), needs);
+    return this.#bounded(needs.w, (life) => {
+      if (context !== undefined) {
+        return this.#contextual(place, ownUpdate(update), { life, w: needs.w, context });
+      }
+      if (readsNothing(update)) return this.#plain(place, update, { life, w: needs.w });
+      return this.#readModifyWrite(place, ownUpdate(update), { life, ...needs });
+    });
   }
 
   /** `request` is borrowed for the call. */
   put(place: Place, request: PutRequest, w: number): Later<VersionVector> {
     this.#refuseIfShort(place, w);
     const { siblingLimit } = this.#parts.settings().limits;
-    let asked = request;
-    let decided = false;
-    const written = this.#write(place, {
-      w,
-      access: 'change',
-      examine: false,
-      sendsAlways: true,
-      decide: (current) => {
-        decided = true;
-        return decidePut(current, asked, siblingLimit);
-      },
-    });
-    if (!decided) asked = ownRequest(request);
-    return after(written, ({ result }) => result);
+    const asked = ownRequest(request);
+    return this.#bounded(w, (life) =>
+      this.#mended(place, () =>
+        this.#write(place, {
+          life,
+          w,
+          access: 'change',
+          examine: false,
+          sendsAlways: true,
+          decide: (current) => decidePut(current, asked, siblingLimit),
+        }),
+      ),
+    );
   }
 
   /** Settles once the read-modify-writes of these keys that have begun here have decided. */
@@ -104,11 +116,53 @@ export class OwnerOperations {
     for (const place of places) await this.#reads.settled(place);
   }
 
-  #plain(place: Place, update: Update, w: number): Later<UpdateResult> {
+  /**
+   * The client has its answer by the deadline. If nothing has been sent by then, because the disk
+   * here or the quorum read takes too long, nothing will be.
+   */
+  #bounded<T>(w: number, work: (life: Life) => Later<T>): Later<T> {
+    const { deadline, counts } = this.#parts;
+    const life: Life = { isOver: false, replication: undefined };
+    const answer = new Deferred<T>();
+    deadline.add(() => {
+      if (!answer.pending) return;
+      life.isOver = true;
+      if (life.replication !== undefined) {
+        life.replication.expire();
+        answer.fail(life.replication.uncertainty);
+        return;
+      }
+      counts.writeFailures += 1;
+      answer.fail(new RedisError(`CLUSTERDOWN need ${w} replicas, 0 reachable in time`));
+    });
+    outcomeOf(
+      () => work(life),
+      (value) => answer.settle(value),
+      (error) => answer.fail(error),
+    );
+    return answer;
+  }
+
+  /** If the record here is damaged, a quorum read puts it right, and the write is tried again. */
+  #mended<T>(place: Place, write: () => Deferred<Written<T>>): Later<T> {
+    const resultOf = ({ result }: Written<T>): T => result;
+    return write().then(resultOf, (error: unknown) => {
+      if (!(error instanceof StoreError && error.code === 'corrupt')) throw error;
+      const { r } = this.#parts.settings().quorum(place.db);
+      return after(this.#readQuorum(place, r), () => write().then(resultOf));
+    });
+  }
+
+  #plain(
+    place: Place,
+    update: Update,
+    { life, w }: { readonly life: Life; readonly w: number },
+  ): Later<UpdateResult> {
     const { limits } = this.#parts.settings();
     let change = update;
     let decided = false;
     const written = this.#write(place, {
+      life,
       w,
       access: 'overwrite',
       examine: true,
@@ -121,37 +175,38 @@ export class OwnerOperations {
     if (!decided) change = ownUpdate(update);
     return after(written, ({ result, replication, unseen }) => {
       const sibling = unseen.length === 0 ? undefined : replication?.record.siblings[0];
-      return sibling === undefined ? result : this.#secondRound(place, sibling, unseen, w);
+      if (sibling === undefined || life.isOver) return result;
+      return this.#secondRound(place, { first: sibling, unseen }, { life, w });
     });
   }
 
   #contextual(
     place: Place,
     update: Update,
-    w: number,
-    context: VersionVector,
+    { life, w, context }: { readonly life: Life; w: number; context: VersionVector },
   ): Later<UpdateResult> {
     const { limits } = this.#parts.settings();
-    const change = ownUpdate(update);
-    const written = this.#write(place, {
-      w,
-      access: 'change',
-      examine: false,
-      sendsAlways: false,
-      decide: (current) => decideUpdate(current, change, limits, context),
-    });
-    return after(written, ({ result }) => result);
+    return this.#mended(place, () =>
+      this.#write(place, {
+        life,
+        w,
+        access: 'change',
+        examine: false,
+        sendsAlways: false,
+        decide: (current) => decideUpdate(current, update, limits, context),
+      }),
+    );
   }
 
   /** Writes the value once more, covering what the first round has found (DESIGN 3.2). */
   #secondRound(
     place: Place,
-    first: Sibling,
-    unseen: readonly Record[],
-    w: number,
+    { first, unseen }: { readonly first: Sibling; readonly unseen: readonly Record[] },
+    { life, w }: { readonly life: Life; readonly w: number },
   ): Later<UpdateResult> {
     this.#parts.counts.secondRounds += 1;
     const written = this.#write(place, {
+      life,
       w,
       access: 'change',
       examine: false,
@@ -169,7 +224,11 @@ export class OwnerOperations {
     return after(written, ({ result }) => result);
   }
 
-  async #readModifyWrite(place: Place, update: Update, needs: Needs): Promise<UpdateResult> {
+  async #readModifyWrite(
+    place: Place,
+    update: Update,
+    { life, ...needs }: Needs & { readonly life: Life },
+  ): Promise<UpdateResult> {
     const { replica, settings, ring } = this.#parts;
     if (!ring.isOwner(place.slot)) {
       this.#parts.counts.writeFailures += 1;
@@ -182,8 +241,10 @@ export class OwnerOperations {
         if (replica.flushed.of(place.db) !== flushStamp) return undefined;
         const { limits } = settings();
         const written = this.#write(place, {
+          life,
           w: needs.w,
-          access: 'change',
+          // What a quorum holds may take the place of a damaged record.
+          access: 'overwrite',
           examine: false,
           sendsAlways: false,
           decide: (current) => decideUpdate(mergedWith(current, read), update, limits, undefined),
@@ -206,12 +267,15 @@ export class OwnerOperations {
     const done = new Deferred<Written<T>>();
     let replication: Replication | undefined;
     const decide = (current: Current): Decision<T> => {
+      if (options.life.isOver) throw new RedisError('CLUSTERDOWN the time is over');
       const decision = options.decide(current);
       const { result } = decision;
       const record = decision.record ?? (options.sendsAlways ? current.record : undefined);
       if (record !== undefined) {
-        replication = new Replication(this.#parts, place, record, options);
-        replication.start(share);
+        const { w, examine, life } = options;
+        replication = new Replication(this.#parts, place, record, { w, examine, ownShare: share });
+        life.replication = replication;
+        replication.start();
         replication.outcome.listen(
           (unseen) => done.settle({ result, replication, unseen }),
           (error) => done.fail(error),

@@ -23,6 +23,14 @@ import {
 } from './peer-messages.ts';
 import { PutCore } from './put-core.ts';
 
+export interface ReplicationNeeds {
+  readonly w: number;
+  /** Whether replicas say if they hold a winner that the write has not seen. */
+  readonly examine: boolean;
+  /** Whose share this node's own commit is: its own, or as a fallback that of an owner. */
+  readonly ownShare: number;
+}
+
 export class Replication {
   /**
    * The records of replicas that hold a winner which the write has not seen (asked for with
@@ -42,11 +50,14 @@ export class Replication {
   /** Fallbacks that were asked. */
   readonly #fallbacks: number[] = [];
   #hintCounted = false;
+  /** Whose share this node's own commit is. */
+  readonly #ownShare: number;
   readonly #startedAtMs: number;
 
   /** `record` is borrowed for the turn. */
-  constructor(parts: Parts, place: Place, record: Record, needs: { w: number; examine: boolean }) {
+  constructor(parts: Parts, place: Place, record: Record, needs: ReplicationNeeds) {
     this.#parts = parts;
+    this.#ownShare = needs.ownShare;
     this.#place = place;
     this.#core = new PutCore(needs.w);
     this.#startedAtMs = parts.system.clock.monotonicMs();
@@ -61,9 +72,10 @@ export class Replication {
     return decodeReplicate(this.#body).record;
   }
 
-  /** Sends to every owner but the one whose share this node's own commit is. */
-  start(ownShare: number): void {
-    const { ring, hedge, deadline } = this.#parts;
+  /** Sends to every other owner. */
+  start(): void {
+    const { ring, hedge } = this.#parts;
+    const ownShare = this.#ownShare;
     this.#core.attempt();
     if (ownShare !== ring.self) {
       this.#fallbacks.push(ring.self);
@@ -76,12 +88,11 @@ export class Replication {
       else this.#replicate(owner);
     }
     hedge.add(() => this.#lookAgain());
-    deadline.add(() => this.#expire());
   }
 
   /** This node's own commit, which is one of the W. */
   ownHeld(): void {
-    this.#held(this.#parts.ring.self);
+    this.#held(this.#parts.ring.self, this.#ownShare);
   }
 
   ownMissed(): void {
@@ -99,7 +110,7 @@ export class Replication {
           const unseen = decodeHeld(Buffer.from(answer));
           if (unseen !== undefined) this.#unseen.push(unseen);
         }
-        this.#held(owner);
+        this.#held(owner, owner);
       },
       () => {
         this.#silent = this.#silent.filter((other) => other !== owner);
@@ -136,7 +147,7 @@ export class Replication {
     transport.call(ring.idOf(fallback), peerKinds.hint, body, timeoutMs).listen(
       () => {
         this.#hintCounted ||= this.outcome.pending;
-        this.#held(fallback);
+        this.#held(fallback, owner);
       },
       () => {
         this.#hint(owner);
@@ -163,12 +174,13 @@ export class Replication {
     hedge.add(() => this.#lookAgain());
   }
 
-  #expire(): void {
+  /** The time is over; what is under way goes on. */
+  expire(): void {
     if (this.outcome.pending) this.#fail();
   }
 
-  #held(member: number): void {
-    this.#core.held(member);
+  #held(member: number, owner: number): void {
+    this.#core.held(member, owner);
     this.#judge();
   }
 
@@ -186,12 +198,15 @@ export class Replication {
     }
   }
 
-  #fail(): void {
+  /** What is known of the write so far, for a client that can't be told more. */
+  get uncertainty(): RedisError {
     const { acknowledged, needed } = this.#core;
+    return new RedisError(`UNCERTAIN acknowledged by ${acknowledged} of ${needed} replicas`);
+  }
+
+  #fail(): void {
     this.#parts.counts.writesUncertain += 1;
-    this.outcome.fail(
-      new RedisError(`UNCERTAIN acknowledged by ${acknowledged} of ${needed} replicas`),
-    );
+    this.outcome.fail(this.uncertainty);
   }
 }
 

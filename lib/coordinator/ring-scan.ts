@@ -13,6 +13,7 @@ import { ByteReader } from '../base/byte-reader.ts';
 import { ByteWriter } from '../base/byte-writer.ts';
 import { mapKey, own } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
+import { Deferred, type Later, outcomeOf } from '../base/later.ts';
 import type { RingEntry, RingPage } from '../replica/scanner.ts';
 import { tallyExpiring, tallyLive } from '../replica/tallies.ts';
 import { slotCount } from '../ring/slots.ts';
@@ -112,7 +113,7 @@ export async function randomKeyOfRing(parts: Parts, db: number): Promise<Buffer 
   while (left.length > 0) {
     const [member = ring.self] = left.splice(system.random.below(left.length), 1);
     if (member === ring.self) {
-      const key = await scanner.randomKey(db);
+      const key = await inTime(parts, () => scanner.randomKey(db));
       if (key !== undefined) return key;
       continue;
     }
@@ -134,22 +135,37 @@ interface Asked<T> {
 
 /** The answers of all members that are up; who fails is left out. */
 export async function askAll<T>(
-  { ring, transport, settings }: Parts,
+  parts: Parts,
   kind: number,
   body: Buffer,
-  ways: { here(): T | PromiseLike<T>; decode(body: Buffer): T },
+  ways: { readonly here: () => Later<T>; readonly decode: (body: Buffer) => T },
 ): Promise<readonly Asked<T>[]> {
+  const { ring, transport, settings } = parts;
   const { timeoutMs } = settings();
   const asked = ring.members.map(async (_, member): Promise<Asked<T> | undefined> => {
     if (ring.isDown(member)) return undefined;
-    if (member === ring.self) return { member, answer: await ways.here() };
-    const call = transport.call(ring.idOf(member), kind, body, timeoutMs).then(ways.decode);
-    return call.then(
-      (answer): Asked<T> | undefined => ({ member, answer }),
+    const answer =
+      member === ring.self
+        ? inTime(parts, ways.here)
+        : transport.call(ring.idOf(member), kind, body, timeoutMs).then(ways.decode);
+    return answer.then(
+      (value): Asked<T> | undefined => ({ member, answer: value }),
       () => undefined,
     );
   });
   return (await Promise.all(asked)).filter((one) => one !== undefined);
+}
+
+/** This node's own disk has as much time as a peer has. */
+function inTime<T>({ deadline }: Parts, work: () => Later<T>): Deferred<T> {
+  const answer = new Deferred<T>();
+  deadline.add(() => answer.fail(new RedisError('CLUSTERDOWN the disk here is slow')));
+  outcomeOf(
+    work,
+    (value) => answer.settle(value),
+    (error) => answer.fail(error),
+  );
+  return answer;
 }
 
 export function encodeScan({ db, from, count }: ScanRequest): Buffer {
