@@ -28,11 +28,13 @@ export async function flushRing(parts: Parts, dbs: readonly number[]): Promise<v
   const clocks = await askAll(parts, peerKinds.clock, Buffer.alloc(0), {
     here: () => parts.clock(),
     decode: decodeClock,
+    rounds: 2,
   });
   const request = { dbs, stamp: 1 + Math.max(...clocks.map(({ answer }) => answer)) };
   const confirmed = await askAll(parts, peerKinds.flush, encodeFlush(request), {
     here: () => replica.flush(request.dbs, request.stamp),
     decode: () => undefined,
+    rounds: 2,
   });
   if (confirmed.length >= asked) return;
   counts.writesUncertain += 1;

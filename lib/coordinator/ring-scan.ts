@@ -113,7 +113,7 @@ export async function randomKeyOfRing(parts: Parts, db: number): Promise<Buffer 
   while (left.length > 0) {
     const [member = ring.self] = left.splice(system.random.below(left.length), 1);
     if (member === ring.self) {
-      const key = await inTime(parts, () => scanner.randomKey(db));
+      const key = await inTime(parts, settings().timeoutMs, () => scanner.randomKey(db));
       if (key !== undefined) return key;
       continue;
     }
@@ -128,6 +128,14 @@ export async function randomKeyOfRing(parts: Parts, db: number): Promise<Buffer 
   return undefined;
 }
 
+interface Ways<T> {
+  /** Of this node itself. */
+  readonly here: () => Later<T>;
+  readonly decode: (body: Buffer) => T;
+  /** Rounds like this one that share the time of the request. */
+  readonly rounds?: number;
+}
+
 interface Asked<T> {
   readonly member: number;
   readonly answer: T;
@@ -138,15 +146,15 @@ export async function askAll<T>(
   parts: Parts,
   kind: number,
   body: Buffer,
-  ways: { readonly here: () => Later<T>; readonly decode: (body: Buffer) => T },
+  ways: Ways<T>,
 ): Promise<readonly Asked<T>[]> {
   const { ring, transport, settings } = parts;
-  const { timeoutMs } = settings();
+  const timeoutMs = settings().timeoutMs / (ways.rounds ?? 1);
   const asked = ring.members.map(async (_, member): Promise<Asked<T> | undefined> => {
     if (ring.isDown(member)) return undefined;
     const answer =
       member === ring.self
-        ? inTime(parts, ways.here)
+        ? inTime(parts, timeoutMs, ways.here)
         : transport.call(ring.idOf(member), kind, body, timeoutMs).then(ways.decode);
     return answer.then(
       (value): Asked<T> | undefined => ({ member, answer: value }),
@@ -157,14 +165,18 @@ export async function askAll<T>(
 }
 
 /** This node's own disk has as much time as a peer has. */
-function inTime<T>({ deadline }: Parts, work: () => Later<T>): Deferred<T> {
+function inTime<T>({ system }: Parts, timeoutMs: number, work: () => Later<T>): Deferred<T> {
   const answer = new Deferred<T>();
-  deadline.add(() => answer.fail(new RedisError('CLUSTERDOWN the disk here is slow')));
+  const timer = system.timers.after(timeoutMs, () =>
+    answer.fail(new RedisError('CLUSTERDOWN the disk here is slow')),
+  );
   outcomeOf(
     work,
     (value) => answer.settle(value),
     (error) => answer.fail(error),
   );
+  const over = (): void => timer.cancel();
+  answer.listen(over, over);
   return answer;
 }
 
