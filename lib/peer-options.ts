@@ -1,6 +1,7 @@
 /** What the directives say of this node among others: where it is, and whom it looks for. */
 import { type Config, ConfigError } from './config.ts';
 import type { FoundingOptions } from './membership/founding.ts';
+import { clusterNameBytesMax } from './transport/handshake.ts';
 import type { PeerTransportOptions } from './transport/peer-transport.ts';
 import type { PeerAddress } from './transport/transport.ts';
 
@@ -13,9 +14,13 @@ const u32Max = 2 ** 32 - 1;
 
 export function peerTransportOptions(config: Config): PeerTransportOptions {
   const binds = config.text('peer-bind') || config.text('bind');
+  const clusterName = config.text('cluster-name');
+  if (Buffer.byteLength(clusterName) > clusterNameBytesMax) {
+    throw new ConfigError(`bad value for 'cluster-name': at most ${clusterNameBytesMax} bytes`);
+  }
   const longest = config.number('proto-max-bulk-len') * longestValuesMax;
   return {
-    clusterName: config.text('cluster-name'),
+    clusterName,
     secret: config.text('peer-secret'),
     binds: binds.split(' '),
     port: peerPortOf(config),

@@ -32,6 +32,7 @@ export interface UpdateResult {
    * `set` that does not read the old value, `append`, `set-range`, the increments.
    */
   readonly before: Visible | undefined;
+  /** Left out too for an unconditional `set`, whose caller knows what it wrote. */
   readonly after: Visible | undefined;
   /** What whoever asked for the update may claim to have seen: its context and the write itself. */
   readonly vv: VersionVector;

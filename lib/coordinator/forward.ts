@@ -10,6 +10,7 @@ import { RedisError, StoreError } from '../base/errors.ts';
 import { Deferred, type Later, outcomeOf } from '../base/later.ts';
 import type { Place } from '../replica/place.ts';
 import { PeerError } from '../transport/transport.ts';
+import { atDeadline, timeoutFor } from './deadlines.ts';
 import type { Needs } from './owner-operations.ts';
 import type { Parts } from './parts.ts';
 import { peerKinds } from './peer-kinds.ts';
@@ -41,14 +42,14 @@ class Forwarding<T> {
   #failure: RedisError | undefined;
 
   constructor(parts: Parts, place: Place, plan: ForwardPlan<T>) {
-    const { replica, settings, system } = parts;
-    const { timeoutMs } = settings();
+    const { replica, system } = parts;
     this.#parts = parts;
     this.#plan = plan;
-    this.#endAtMs = system.clock.monotonicMs() + timeoutMs;
     this.#left = [...plan.routes];
     const head = { place, flushStamp: replica.flushed.of(place.db) };
+    const timeoutMs = timeoutFor(parts, valueBytesOf(plan.what));
     const options = { ...plan.needs, timeoutMs: timeoutMs * shareOfTime };
+    this.#endAtMs = system.clock.monotonicMs() + timeoutMs;
     this.#body = encodeForward(head, options, plan.what);
   }
 
@@ -134,9 +135,14 @@ class Forwarding<T> {
 
 export function forward<T>(parts: Parts, place: Place, plan: ForwardPlan<T>): Deferred<T> {
   const forwarding = new Forwarding(parts, place, plan);
-  parts.deadline.add(() => forwarding.expire());
+  atDeadline(parts, valueBytesOf(plan.what), () => forwarding.expire());
   forwarding.tryNext();
   return forwarding.answer;
+}
+
+function valueBytesOf(what: Forwarded): number {
+  if (what.op === 'put') return what.request.value?.length ?? 0;
+  return 'bytes' in what.update ? what.update.bytes.length : 0;
 }
 
 /** What a storage or a queue says of itself, as an answer to a client. */

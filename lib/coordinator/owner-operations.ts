@@ -30,6 +30,7 @@ import type { Update } from '../updates/update.ts';
 import { BatchedReads } from './batched-reads.ts';
 import { ownRequest, ownUpdate } from './borrowed.ts';
 import type { PutRequest, UpdateResult } from './coordinator.ts';
+import { atDeadline } from './deadlines.ts';
 import type { Parts } from './parts.ts';
 import { QuorumRead } from './quorum-read.ts';
 import { Replication } from './replication.ts';
@@ -83,7 +84,8 @@ export class OwnerOperations {
     context: VersionVector | undefined,
   ): Later<UpdateResult> {
     this.#refuseIfShort(place, needs.w);
-    return this.#bounded(needs.w, (life) => {
+    const valueBytes = 'bytes' in update ? update.bytes.length : 0;
+    return this.#bounded({ w: needs.w, valueBytes }, (life) => {
       if (context !== undefined) {
         return this.#contextual(place, ownUpdate(update), { life, w: needs.w, context });
       }
@@ -97,7 +99,7 @@ export class OwnerOperations {
     this.#refuseIfShort(place, w);
     const { siblingLimit } = this.#parts.settings().limits;
     const asked = ownRequest(request);
-    return this.#bounded(w, (life) =>
+    return this.#bounded({ w, valueBytes: request.value?.length ?? 0 }, (life) =>
       this.#mended(place, () =>
         this.#write(place, {
           life,
@@ -120,11 +122,14 @@ export class OwnerOperations {
    * The client has its answer by the deadline. If nothing has been sent by then, because the disk
    * here or the quorum read takes too long, nothing will be.
    */
-  #bounded<T>(w: number, work: (life: Life) => Later<T>): Later<T> {
-    const { deadline, counts } = this.#parts;
+  #bounded<T>(
+    { w, valueBytes }: { readonly w: number; readonly valueBytes: number },
+    work: (life: Life) => Later<T>,
+  ): Later<T> {
+    const { counts } = this.#parts;
     const life: Life = { isOver: false, replication: undefined };
     const answer = new Deferred<T>();
-    deadline.add(() => {
+    atDeadline(this.#parts, valueBytes, () => {
       if (!answer.pending) return;
       life.isOver = true;
       if (life.replication !== undefined) {

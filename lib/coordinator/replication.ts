@@ -12,6 +12,7 @@ import { RedisError } from '../base/errors.ts';
 import { Deferred, outcomeOf } from '../base/later.ts';
 import type { Record } from '../causal/record.ts';
 import type { Place } from '../replica/place.ts';
+import { timeoutFor } from './deadlines.ts';
 import type { Parts } from './parts.ts';
 import { peerKinds } from './peer-kinds.ts';
 import {
@@ -100,9 +101,9 @@ export class Replication {
   }
 
   #replicate(owner: number): void {
-    const { ring, transport, settings } = this.#parts;
+    const { ring, transport } = this.#parts;
     this.#core.attempt();
-    const { timeoutMs } = settings();
+    const timeoutMs = timeoutFor(this.#parts, this.#body.length);
     transport.call(ring.idOf(owner), peerKinds.replicate, this.#body, timeoutMs).listen(
       (answer) => {
         this.#silent = this.#silent.filter((other) => other !== owner);
@@ -131,7 +132,7 @@ export class Replication {
   }
 
   #hint(owner: number): void {
-    const { ring, transport, hints, replica, settings } = this.#parts;
+    const { ring, transport, hints, replica } = this.#parts;
     const fallback = this.#nextFallback();
     const target = ring.idBytesOf(owner);
     if (fallback === undefined) {
@@ -143,7 +144,7 @@ export class Replication {
     this.#core.attempt();
     const flushStamp = replica.flushed.of(this.#place.db);
     const body = encodeHint({ place: this.#place, flushStamp }, target, this.record);
-    const { timeoutMs } = settings();
+    const timeoutMs = timeoutFor(this.#parts, body.length);
     transport.call(ring.idOf(fallback), peerKinds.hint, body, timeoutMs).listen(
       () => {
         this.#hintCounted ||= this.outcome.pending;
