@@ -21,6 +21,7 @@ import { PeerService } from './coordinator/peer-service.ts';
 import { Pings } from './coordinator/pings.ts';
 import { RingCoordinator } from './coordinator/ring-coordinator.ts';
 import { RingView } from './coordinator/ring-view.ts';
+import { Throttle } from './coordinator/throttle.ts';
 import type { RingState } from './membership/founding.ts';
 import { Nonces } from './membership/nonces.ts';
 import { PeerHealth } from './membership/peer-health.ts';
@@ -100,6 +101,8 @@ function alone(foundation: Foundation): Coordination {
   };
 }
 
+/** Operations of clients under way at once at one node. */
+const operationsMax = 512;
 /** Milliseconds after which a healthy node has answered. */
 const hedgeMs = 80;
 
@@ -129,6 +132,7 @@ function amongPeers(foundation: Foundation, transport: Transport): Coordination 
     locator: new Locator(identity.ringKey),
     digest: (bytes) => system.hashes.hmacSha256(identity.ringKey, bytes),
     clock: () => clock.last,
+    throttle: new Throttle(operationsMax),
     hedge: new DelayLine(system, () => hedgeMs),
     deadline: new DelayLine(system, () => settings().timeoutMs),
   };

@@ -10,6 +10,7 @@ import type { Transport } from '../transport/transport.ts';
 import type { DelayLine } from './delay-line.ts';
 import type { OperationCounts } from './operation-counts.ts';
 import type { RingView } from './ring-view.ts';
+import type { Throttle } from './throttle.ts';
 import type { UpdateLimits } from './update-core.ts';
 
 export interface Quorum {
@@ -43,6 +44,8 @@ export interface Parts {
   readonly clock: () => Stamp;
   /** In force now. */
   readonly settings: () => RingSettings;
+  /** Operations of this node's clients. */
+  readonly throttle: Throttle;
   /** After a moment in which a healthy node has answered. */
   readonly hedge: DelayLine;
   /** After `request-timeout-ms`. */

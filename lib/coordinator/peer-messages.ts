@@ -7,7 +7,7 @@
  *   head       flush stamp (7) | varint length | storage key
  *   replicate  head | u8 flags | record              -> u8 0, or 1 and the merged record
  *   hint       head | target node id (20) | record   -> nothing
- *   read       head | u8 mode | version              -> u8 status | version or record
+ *   read       head | u8 mode | version              -> u8 status | version, size or record
  *   forward    head | u8 op | varint timeoutMs | varint w | varint r | op's own part -> its result
  *
  * Records are in their stored form (causal/record-codec.ts), versions what `versionOf` makes.
@@ -40,8 +40,11 @@ export const replicateFlags = {
   examine: 2,
 } as const;
 
-/** record: send what you hold. version: only which. compare: only if it is not this version. */
-export const readModes = { record: 0, version: 1, compare: 2 } as const;
+/**
+ * record: send what you hold, unless it is large. version: only which. compare: only if it is not
+ * this version. whole: send it however large.
+ */
+export const readModes = { record: 0, version: 1, compare: 2, whole: 3 } as const;
 export type ReadMode = keyof typeof readModes;
 
 export interface Head {
@@ -128,17 +131,21 @@ export function decodeRead(
   const reader = open('a read request', body);
   const head = readHead(reader);
   const code = reader.byte();
-  for (const mode of ['record', 'version', 'compare'] as const) {
+  for (const mode of ['record', 'version', 'compare', 'whole'] as const) {
     if (readModes[mode] === code) return { ...head, mode, version: reader.rest() };
   }
   throw reader.error(`has the unknown mode ${code}`);
 }
 
-/** `nothing`: a node that is no owner and holds no hint of the key. */
+/**
+ * `nothing`: a node that is no owner and holds no hint of the key. `large`: what it would have sent
+ * takes its time, so it is asked for again with a deadline that fits.
+ */
 export type ReadAnswer =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'same' }
   | { readonly kind: 'version'; readonly version: Buffer }
+  | { readonly kind: 'large'; readonly version: Buffer; readonly recordBytes: number }
   | { readonly kind: 'record'; readonly record: Record };
 
 const nothing: Buffer = Buffer.of(0);
@@ -157,6 +164,12 @@ export function encodeReadAnswer(answer: ReadAnswer): Buffer {
         new ByteWriter(1 + recordBytes(answer.record)).byte(3),
         answer.record,
       ).done();
+    case 'large':
+      return new ByteWriter(16 + answer.version.length)
+        .byte(4)
+        .varint(answer.recordBytes)
+        .bytes(answer.version)
+        .done();
   }
 }
 
@@ -168,6 +181,9 @@ export function decodeReadAnswer(body: Buffer): ReadAnswer {
   if (code === 1) return { kind: 'same' };
   if (code === 2) return { kind: 'version', version: reader.rest() };
   if (code === 3) return { kind: 'record', record: restAsRecord(reader) };
+  if (code === 4) {
+    return { kind: 'large', recordBytes: reader.varint(), version: reader.rest() };
+  }
   throw reader.error(`has the unknown status ${code}`);
 }
 

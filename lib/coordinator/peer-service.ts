@@ -10,6 +10,7 @@ import { emptyBytes } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
 import { after, type Later } from '../base/later.ts';
 import type { Record } from '../causal/record.ts';
+import { recordBytes } from '../causal/record-codec.ts';
 import { compareDots, covered } from '../causal/version-vector.ts';
 import { winner } from '../causal/visible.ts';
 import type { Request } from '../transport/transport.ts';
@@ -36,6 +37,8 @@ import { decodeFlush, encodeClock } from './ring-flush.ts';
 import { decodeScan, encodeCounts, encodePage, ownCounts, ownPage } from './ring-scan.ts';
 import { readsNothing } from './update-core.ts';
 
+/** Sending more takes longer than a request should. */
+const largeRecordBytes = 1024 * 1024;
 /** How much longer than its deadline a request may have been on its way: a ping's period. */
 const tokenAgeMs = 300;
 
@@ -110,10 +113,16 @@ export class PeerService {
     const { place, mode, version } = request;
     const asked = Buffer.from(version);
     const answer = (record: Record): ReadAnswer => {
-      if (mode === 'record') return { kind: 'record', record };
+      const large = recordBytes(record);
+      if (mode === 'whole' || (mode === 'record' && large <= largeRecordBytes)) {
+        return { kind: 'record', record };
+      }
       const held = versionOf(record, digest);
       if (mode === 'version') return { kind: 'version', version: held };
-      return held.equals(asked) ? { kind: 'same' } : { kind: 'record', record };
+      if (mode === 'compare' && held.equals(asked)) return { kind: 'same' };
+      return large > largeRecordBytes
+        ? { kind: 'large', version: held, recordBytes: large }
+        : { kind: 'record', record };
     };
     if (ring.isOwner(place.slot)) {
       return after(replica.readRecord(place), (record) => encodeReadAnswer(answer(record)));

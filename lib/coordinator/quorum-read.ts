@@ -13,6 +13,7 @@ import { after, Deferred, type Later, outcomeOf } from '../base/later.ts';
 import type { Record } from '../causal/record.ts';
 import type { Place } from '../replica/place.ts';
 import { PeerError } from '../transport/transport.ts';
+import { timeoutFor } from './deadlines.ts';
 import { GetCore } from './get-core.ts';
 import type { Parts } from './parts.ts';
 import { peerKinds } from './peer-kinds.ts';
@@ -42,6 +43,8 @@ export class QuorumRead {
   readonly #startedAtMs: number;
   /** Members whose record has been asked for because their version differs. */
   readonly #fetched: number[] = [];
+  /** Of the largest that was announced. */
+  #recordBytes = 0;
   /** Owners whose own record is damaged. */
   readonly #corrupt: number[] = [];
 
@@ -71,7 +74,7 @@ export class QuorumRead {
       this.#own(first);
     } else this.#askMore();
     this.#parts.hedge.add(() => this.#hedge());
-    this.#parts.deadline.add(() => this.#fail(this.#core.complete));
+    this.#parts.deadline.add(() => this.#expire());
     return this.outcome;
   }
 
@@ -127,9 +130,9 @@ export class QuorumRead {
   }
 
   #ask(member: number, mode: ReadMode, version: Buffer): void {
-    const { ring, transport, replica, settings } = this.#parts;
+    const { ring, transport, replica } = this.#parts;
     const head = { place: this.#place, flushStamp: replica.flushed.of(this.#place.db) };
-    const { timeoutMs } = settings();
+    const timeoutMs = timeoutFor(this.#parts, this.#recordBytes);
     this.#open.push(member);
     transport
       .call(ring.idOf(member), peerKinds.read, encodeRead(head, mode, version), timeoutMs)
@@ -152,6 +155,10 @@ export class QuorumRead {
     this.#close(member);
     if (answer.kind === 'record') this.#core.record(member, answer.record);
     else if (answer.kind === 'version') this.#core.heldVersion(member, answer.version);
+    else if (answer.kind === 'large') {
+      this.#recordBytes = Math.max(this.#recordBytes, answer.recordBytes);
+      this.#core.heldVersion(member, answer.version);
+    }
   }
 
   #judge(): void {
@@ -168,7 +175,7 @@ export class QuorumRead {
     if (state.kind === 'fetch') {
       const members = state.members.filter((member) => !this.#fetched.includes(member));
       this.#fetched.push(...members);
-      for (const member of members) this.#ask(member, 'record', emptyBytes);
+      for (const member of members) this.#ask(member, 'whole', emptyBytes);
       return;
     }
     this.#askMore();
@@ -200,6 +207,15 @@ export class QuorumRead {
     const { ring, settings } = this.#parts;
     const { w } = settings().quorum(this.#place.db);
     return this.#core.complete >= Math.min(ring.n - w + 1, ring.n - 1);
+  }
+
+  /** A large record has been announced meanwhile: it has the time that it needs. */
+  #expire(): void {
+    const { system, settings } = this.#parts;
+    const moreMs = timeoutFor(this.#parts, this.#recordBytes) - settings().timeoutMs;
+    const fail = (): void => this.#fail(this.#core.complete);
+    if (moreMs === 0) fail();
+    else system.timers.after(moreMs, fail);
   }
 
   /** One more, if somebody is slow for what he usually is: in a busy ring all are. */

@@ -65,45 +65,28 @@ export class RingCoordinator implements Coordinator {
     if (options?.local === true) {
       return ring.isOwner(place.slot) ? replica.readRecord(place) : undefined;
     }
-    const read = new QuorumRead(this.#parts, place, options?.r ?? this.quorum(db).r);
-    return read.start().then((record) => {
-      if (record.siblings.length > 1) replica.readsWithSiblings += 1;
-      return record;
-    });
+    const r = options?.r ?? this.quorum(db).r;
+    return after(
+      this.#parts.throttle.run(() => new QuorumRead(this.#parts, place, r).start()),
+      (record) => {
+        if (record.siblings.length > 1) replica.readsWithSiblings += 1;
+        return record;
+      },
+    );
   }
 
   update(db: number, key: Buffer, update: Update, options?: WriteOptions): Later<UpdateResult> {
-    const parts = this.#parts;
-    const place = parts.locator.locate(db, key);
-    const needs = this.#needs(db, options?.w);
-    const context = options?.context;
-    const plain = context === undefined && readsNothing(update);
-    const anywhere = plain || context !== undefined;
-    const routes = anywhere ? anyOwner(parts, place) : firstOwner(parts, place);
-    const change = this.#isLaterRoute(routes) ? ownUpdate(update) : update;
-    return this.#write(place, {
-      routes,
-      needs,
-      repeatable: plain && this.#options.repeats,
-      what: { op: 'update', update, context },
-      decode: decodeUpdateResult,
-      here: () => this.#here.update(place, change, needs, context),
-    });
+    const { throttle, locator } = this.#parts;
+    const place = locator.locate(db, key);
+    const change = throttle.isFull ? ownUpdate(update) : update;
+    return throttle.run(() => this.#update(place, change, options));
   }
 
   put(db: number, key: Buffer, request: PutRequest): Later<VersionVector> {
-    const place = this.#parts.locator.locate(db, key);
-    const needs = this.#needs(db, request.w);
-    const routes = anyOwner(this.#parts, place);
-    const asked = this.#isLaterRoute(routes) ? ownRequest(request) : request;
-    return this.#write(place, {
-      routes,
-      needs,
-      repeatable: false,
-      what: { op: 'put', request },
-      decode: decodeVersionVector,
-      here: () => this.#here.put(place, asked, needs.w),
-    });
+    const { throttle, locator } = this.#parts;
+    const place = locator.locate(db, key);
+    const asked = throttle.isFull ? ownRequest(request) : request;
+    return throttle.run(() => this.#put(place, asked));
   }
 
   /** `gated-coordinator.ts` holds the keys meanwhile. */
@@ -152,6 +135,37 @@ export class RingCoordinator implements Coordinator {
 
   explain(db: number, key: Buffer): Later<Explanation> {
     return explain(this.#parts, this.#parts.locator.locate(db, key));
+  }
+
+  #update(place: Place, update: Update, options: WriteOptions | undefined): Later<UpdateResult> {
+    const needs = this.#needs(place.db, options?.w);
+    const context = options?.context;
+    const plain = context === undefined && readsNothing(update);
+    const anywhere = plain || context !== undefined;
+    const routes = anywhere ? anyOwner(this.#parts, place) : firstOwner(this.#parts, place);
+    const change = this.#isLaterRoute(routes) ? ownUpdate(update) : update;
+    return this.#write(place, {
+      routes,
+      needs,
+      repeatable: plain && this.#options.repeats,
+      what: { op: 'update', update, context },
+      decode: decodeUpdateResult,
+      here: () => this.#here.update(place, change, needs, context),
+    });
+  }
+
+  #put(place: Place, request: PutRequest): Later<VersionVector> {
+    const needs = this.#needs(place.db, request.w);
+    const routes = anyOwner(this.#parts, place);
+    const asked = this.#isLaterRoute(routes) ? ownRequest(request) : request;
+    return this.#write(place, {
+      routes,
+      needs,
+      repeatable: false,
+      what: { op: 'put', request },
+      decode: decodeVersionVector,
+      here: () => this.#here.put(place, asked, needs.w),
+    });
   }
 
   #needs(db: number, w: number | undefined): Needs {

@@ -9,7 +9,7 @@ import { bodyEnd, bodyStart } from '../storage/row.ts';
 import type { Snapshot } from '../storage/storage.ts';
 import { FlushStamps, flushMetaName } from './flush-stamps.ts';
 import type { KeyFilter } from './key-filter.ts';
-import { countedAs, countHint, tallied } from './tallies.ts';
+import { countedAs, countHint, countHintRow, tallied } from './tallies.ts';
 
 /** Along the way it tells `filter` of every key, unless that knows them all. */
 export async function census(snapshot: Snapshot, filter: KeyFilter): Promise<Census> {
@@ -19,8 +19,12 @@ export async function census(snapshot: Snapshot, filter: KeyFilter): Promise<Cen
   );
   const view = newWinnerView();
   const addKeys = !filter.complete;
-  return (key, row, count) => {
+  return (key, row, count, isSound) => {
     const isHint = key[0] === families.hint;
+    if (!isSound) {
+      if (isHint) countHintRow(key, row, count);
+      return;
+    }
     const place = parseDataKey(isHint ? parseHintKey(key).dataKey : key);
     if (addKeys) filter.add(place);
     if (isHint) countHint(key, row, count);

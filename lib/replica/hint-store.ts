@@ -2,7 +2,7 @@
  * Records kept for other nodes until they can take them (Dynamo 4.6, RELIABILITY 1.6). A hint is a
  * record, one for each target and key, merged as records are, so their number is bounded by that of
  * the keys. It lies and changes as the node's own records do: the same order of changes per key,
- * the same commits, the same checks.
+ * the same commits, the same checks. A corrupt one is none (hint-rows.ts).
  *
  *   load-bearing   it counted toward W: a copy that somebody was promised. Merged with another, the
  *                  result is, for ever; nothing drops it but its delivery.
@@ -17,20 +17,16 @@ import { after, type Later } from '../base/later.ts';
 import { merge, type Record, type Stamp } from '../causal/record.ts';
 import { withoutFlushed } from '../causal/visible.ts';
 import type { System } from '../runtime/ports.ts';
-import type { TallyChange } from '../storage/batch-row.ts';
 import { hintKey, hintRange, hintsFrom, parseHintKey } from '../storage/keys.ts';
 import { bodyEnd, bodyStart } from '../storage/row.ts';
-import type { Put } from '../storage/storage.ts';
 import type { Store } from '../storage/store.ts';
 import { type Current, CurrentRow } from './current.ts';
+import { growthOf, HintRows, sinceMsOf } from './hint-rows.ts';
 import { answerTo, borrowing, mergeInto } from './incoming.ts';
-import { OldestHint } from './oldest-hint.ts';
-import type { Pending } from './overlay.ts';
 import { Place, placeOfStorageKey } from './place.ts';
 import type { Decision, Replica } from './replica.ts';
 import { readPage } from './scanner.ts';
 import { type HintKind, readRecord, readStanding, sealStored } from './stored-record.ts';
-import { countHint, hintBytes, tallyHintBytes, tallyHints, tallyLoadBearing } from './tallies.ts';
 
 export interface HintStoreOptions {
   /** Asked with each hint that makes them more. */
@@ -55,38 +51,37 @@ export class HintStore {
   readonly #store: Store;
   readonly #system: System;
   readonly #options: HintStoreOptions;
-  /** What the changes under way will add to the stored bytes. */
-  #unsettledBytes = 0;
-  readonly #oldest: OldestHint;
+  readonly #rows: HintRows;
 
   constructor(replica: Replica, store: Store, system: System, options: HintStoreOptions) {
     this.#replica = replica;
     this.#store = store;
     this.#system = system;
     this.#options = options;
-    this.#oldest = new OldestHint(store, system);
+    this.#rows = new HintRows(replica.rows, store, system);
   }
 
-  /** Looks for what an earlier process has left. */
+  /** Looks through what an earlier process has left. */
   start(): void {
-    if (this.pending > 0) this.#oldest.sinceMs();
+    this.#rows.lookThrough();
   }
 
+  /** Those that are corrupt and have not gone yet are among them. */
   get pending(): number {
-    return this.#store.tally(tallyHints);
+    return this.#rows.pending;
   }
 
   get loadBearing(): number {
-    return this.#store.tally(tallyLoadBearing);
+    return this.#rows.loadBearing;
   }
 
   get bytes(): number {
-    return this.#store.tally(tallyHintBytes);
+    return this.#rows.bytes;
   }
 
   /** Since when the oldest hint has been kept, some seconds old; 0 = there is none. */
   get oldestAtMs(): number {
-    return this.pending === 0 ? 0 : this.#oldest.sinceMs();
+    return this.#rows.oldestAtMs;
   }
 
   /**
@@ -98,7 +93,7 @@ export class HintStore {
     this.#replica.peerStamps.observe(incoming.vv);
     const hint = hintPlace(target, place);
     return borrowing(incoming, (take) =>
-      this.#replica.rows.change(hint, 'overwrite', (row, pending) => {
+      this.#rows.change(hint, (row) => {
         const brought = take();
         const current = this.#current(row, 0);
         const merged = mergeInto(current, brought);
@@ -106,10 +101,10 @@ export class HintStore {
         const next = held === 'load-bearing' ? held : kind;
         const record = merged ?? current.record;
         const result = answerTo(brought, withoutFlushed(record, this.#flushStamp(place)));
-        if (merged === undefined && next === held) return { pending, result };
+        if (merged === undefined && next === held) return { result };
         const sealed = this.#seal(hint, row, current, { record, kind: next });
-        this.#refuseBeyondQuota(growthOf(hint.storageKey, row, sealed));
-        return { pending: this.#write(hint, row, sealed), result };
+        this.#refuseBeyondQuota(growthOf(hint, row, sealed));
+        return { row: sealed, result };
       }),
     );
   }
@@ -119,20 +114,14 @@ export class HintStore {
    * decides becomes a load-bearing hint. The quota is asked before, because a dot that has been
    * drawn may be on its way to others, and the actors must remember it; so one hint may exceed it.
    */
-  coordinate<T>(
-    target: Buffer,
-    place: Place,
-    decide: (current: Current) => Decision<T>,
-    access: 'change' | 'overwrite' = 'change',
-  ): Later<T> {
+  coordinate<T>(target: Buffer, place: Place, decide: (current: Current) => Decision<T>): Later<T> {
     const hint = hintPlace(target, place);
-    return this.#replica.rows.change(hint, access, (row, pending) => {
+    return this.#rows.change(hint, (row) => {
       this.#refuseBeyondQuota(1);
       const current = this.#current(row, this.#flushStamp(place));
       const { record, result } = decide(current);
-      if (record === undefined) return { pending, result };
-      const sealed = this.#seal(hint, row, current, { record, kind: 'load-bearing' });
-      return { pending: this.#write(hint, row, sealed), result };
+      if (record === undefined) return { result };
+      return { row: this.#seal(hint, row, current, { record, kind: 'load-bearing' }), result };
     });
   }
 
@@ -162,7 +151,7 @@ export class HintStore {
     for (const target of targets) {
       listed = after(listed, (before) =>
         after(
-          this.#replica.rows.read(hintPlace(target, place), (row) => row && kindOf(row)),
+          this.#rows.read(hintPlace(target, place), (row) => row && kindOf(row)),
           (kind) => (kind === undefined ? before : [...before, [target, kind] as const]),
         ),
       );
@@ -172,7 +161,7 @@ export class HintStore {
 
   /**
    * The first hints for a node in the order of the keys, or those behind a data key; none = the
-   * end. Records as they are, flushed or expired; corrupt rows are counted and passed over.
+   * end. Records as they are, flushed or expired; corrupt rows are removed on the way.
    */
   async page(target: Buffer, behind: Buffer | undefined, count: number): Promise<readonly Hint[]> {
     const cursor = this.#store.cursor(hintRange(target, behind));
@@ -181,7 +170,10 @@ export class HintStore {
       while (hints.length < count) {
         const rows = await cursor.next(count - hints.length);
         if (rows.length === 0) break;
-        for (const put of rows) if (this.#store.sound(put.key, put.value)) hints.push(hintOf(put));
+        for (const { key, value } of rows) {
+          const row = this.#store.sound(key, value) ? value : await this.#rows.newest(key);
+          if (row !== undefined) hints.push(hintOf(key, row));
+        }
       }
     } finally {
       await cursor.close();
@@ -192,9 +184,9 @@ export class HintStore {
   /** Deletes a hint that its target has synced, unless it has changed since. */
   removeIfUnchanged(target: Buffer, place: Place, row: Buffer): Later<boolean> {
     const hint = hintPlace(target, place);
-    return this.#replica.rows.change(hint, 'change', (found) => {
-      if (found === undefined || !found.equals(row)) return { pending: undefined, result: false };
-      return { pending: this.#write(hint, found, undefined), result: true };
+    return this.#rows.change(hint, (found) => {
+      if (found === undefined || !found.equals(row)) return { result: false };
+      return { row: emptyBytes, result: true };
     });
   }
 
@@ -210,7 +202,7 @@ export class HintStore {
   }
 
   #readOne(target: Buffer, place: Place): Later<Record | undefined> {
-    return this.#replica.rows.read(hintPlace(target, place), (row) => {
+    return this.#rows.read(hintPlace(target, place), (row) => {
       if (row === undefined) return undefined;
       const owned = own(row);
       const record = readRecord(owned, bodyStart, bodyEnd(owned));
@@ -234,38 +226,8 @@ export class HintStore {
     return sealStored(hint.storageKey, stored, this.#system.hashes.crc32);
   }
 
-  /** Hands the change to the storage: the row and its tallies. */
-  #write(hint: Place, previous: Buffer | undefined, row: Buffer | undefined): Pending {
-    const { storageKey } = hint;
-    const tallies: TallyChange[] = [];
-    if (previous !== undefined) {
-      countHint(storageKey, previous, (index, add) => tallies.push({ index, add: -add }));
-    }
-    if (row !== undefined) {
-      countHint(storageKey, row, (index, add) => tallies.push({ index, add }));
-    }
-    const changes = [{ key: storageKey, row, previous }];
-    const isNew = previous === undefined;
-    const pending = this.#replica.rows.write(hint, row ?? emptyBytes, isNew, changes, tallies);
-    this.#follow(pending, growthOf(storageKey, previous, row), sinceMsOf(row ?? previous));
-    return pending;
-  }
-
-  #follow(pending: Pending, grownBytes: number, sinceMs: number): void {
-    const isKept = pending.row.length > 0;
-    this.#unsettledBytes += grownBytes;
-    const over = (): void => {
-      this.#unsettledBytes -= grownBytes;
-    };
-    pending.answer(undefined).listen(() => {
-      over();
-      if (isKept) this.#oldest.kept(sinceMs);
-      else this.#oldest.removed(sinceMs, this.pending);
-    }, over);
-  }
-
   #refuseBeyondQuota(grownBytes: number): void {
-    const bytes = this.bytes + this.#unsettledBytes + grownBytes;
+    const bytes = this.#rows.comingBytes + grownBytes;
     if (grownBytes > 0 && bytes > this.#options.hintQuotaBytes()) {
       throw new RedisError('ERR hint quota reached');
     }
@@ -277,26 +239,15 @@ function hintPlace(target: Buffer, { db, slot, hash32, storageKey }: Place): Pla
   return new Place(db, slot, hash32, hintKey(target, storageKey));
 }
 
-function hintOf({ key, value }: Put): Hint {
+function hintOf(key: Buffer, row: Buffer): Hint {
   return {
     place: placeOfStorageKey(parseHintKey(key).dataKey),
-    record: readRecord(value, bodyStart, bodyEnd(value)),
-    row: value,
+    record: readRecord(row, bodyStart, bodyEnd(row)),
+    row,
   };
 }
 
 function kindOf(row: Buffer): HintKind {
   const { standing } = readStanding(row, bodyStart);
   return standing === 'load-bearing' ? standing : 'courtesy';
-}
-
-/** Wall clock. */
-function sinceMsOf(row: Buffer | undefined): number {
-  return row === undefined ? 0 : readStanding(row, bodyStart).agendaAtMs;
-}
-
-function growthOf(key: Buffer, before: Buffer | undefined, after: Buffer | undefined): number {
-  const bytesOf = (row: Buffer | undefined): number =>
-    row === undefined ? 0 : hintBytes(key, row);
-  return bytesOf(after) - bytesOf(before);
 }

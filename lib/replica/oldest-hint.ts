@@ -4,6 +4,7 @@
  * asks, when it has gone or when it is one that an earlier process has left.
  */
 import { StoreError } from '../base/errors.ts';
+import type { Later } from '../base/later.ts';
 import type { System } from '../runtime/ports.ts';
 import { hintsFrom } from '../storage/keys.ts';
 import { bodyStart } from '../storage/row.ts';
@@ -16,14 +17,17 @@ const lookRows = 256;
 export class OldestHint {
   readonly #store: Store;
   readonly #system: System;
+  readonly #newest: (key: Buffer) => Later<Buffer | undefined>;
   /** 0 = nothing known yet. */
   #sinceMs = 0;
   #isSure = false;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(store: Store, system: System) {
+  /** `newest`: what there is in the place of a corrupt row. */
+  constructor(store: Store, system: System, newest: (key: Buffer) => Later<Buffer | undefined>) {
     this.#store = store;
     this.#system = system;
+    this.#newest = newest;
   }
 
   /** Asked while there are hints; wall clock. What has changed meanwhile shows a look later. */
@@ -41,10 +45,10 @@ export class OldestHint {
     if (this.#sinceMs === 0 || atMs < this.#sinceMs) this.#sinceMs = atMs;
   }
 
-  /** One since `atMs` is gone, and so many are left. */
+  /** One since `atMs` (0: nobody knows) is gone, and so many are left. */
   removed(atMs: number, left: number): void {
     if (left === 0) this.#sinceMs = 0;
-    else if (atMs === this.#sinceMs) this.#isSure = false;
+    else if (atMs === 0 || atMs === this.#sinceMs) this.#isSure = false;
   }
 
   #look(): void {
@@ -68,8 +72,9 @@ export class OldestHint {
         const rows = await cursor.next(lookRows);
         if (rows.length === 0) return oldestAtMs;
         for (const { key, value } of rows) {
-          if (!this.#store.sound(key, value)) continue;
-          const { agendaAtMs } = readStanding(value, bodyStart);
+          const row = this.#store.sound(key, value) ? value : await this.#newest(key);
+          if (row === undefined) continue;
+          const { agendaAtMs } = readStanding(row, bodyStart);
           if (oldestAtMs === 0 || agendaAtMs < oldestAtMs) oldestAtMs = agendaAtMs;
         }
       }

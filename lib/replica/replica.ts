@@ -139,20 +139,24 @@ export class Replica {
 
   /**
    * Merges what a peer holds of the key into what is held here, a corrupt record counting as
-   * nothing. Answers the merged record, flushed siblings taken out, once it is committed, be that
-   * by this call or by one before it. `incoming` is borrowed for the call. The values of the answer
-   * are those of `incoming` if there are no others, else copies of the caller's own.
+   * nothing and always making way, be it for nothing. Answers the merged record, flushed siblings
+   * taken out, once it is committed, be that by this call or by one before it. `incoming` is
+   * borrowed for the call. The values of the answer are those of `incoming` if there are no others,
+   * else copies of the caller's own.
    */
   absorb(place: Place, incoming: Record): Later<Record> {
     this.peerStamps.observe(incoming.vv);
     return borrowing(incoming, (take) =>
-      this.rows.change(place, 'overwrite', (row, pending) => {
+      this.rows.change(place, 'overwrite', (row, pending, corrupt) => {
         const current = this.#current(place, row);
         const brought = withoutFlushed(take(), this.flushed.of(place.db));
         const merged = mergeInto(current, brought);
         const result = answerTo(brought, merged ?? current.record);
-        if (merged === undefined) return { pending, result };
-        return { pending: this.#replace(place, row, current, merged), result };
+        if (merged !== undefined) {
+          return { pending: this.#replace(place, row, current, merged), result };
+        }
+        if (corrupt === undefined) return { pending, result };
+        return { pending: this.#write(place, undefined, undefined), result };
       }),
     );
   }

@@ -13,11 +13,21 @@ import { Overlay, Pending } from './overlay.ts';
 import type { Place } from './place.ts';
 import { RecordCache } from './record-cache.ts';
 
-/** read: remembers that there is nothing; overwrite: a corrupt row counts as nothing. */
-export type Access = 'read' | 'change' | 'overwrite';
+/**
+ * read, read-past      remembers that there is nothing
+ * read-past, overwrite a corrupt row counts as nothing
+ */
+export type Access = 'read' | 'read-past' | 'change' | 'overwrite';
 
-/** The row is a view of this turn. `pending`: it is not committed yet. */
-export type Use<T> = (row: Buffer | undefined, pending: Pending | undefined) => T;
+/**
+ * The row is a view of this turn. `pending`: it is not committed yet. `corrupt`: what lies there
+ * and counts as nothing; empty if the engine itself cannot read it.
+ */
+export type Use<T> = (
+  row: Buffer | undefined,
+  pending: Pending | undefined,
+  corrupt: Buffer | undefined,
+) => T;
 
 /** What has been decided, and the row that its result waits for. */
 export interface Step<T> {
@@ -50,9 +60,13 @@ export class Rows {
   }
 
   /** `look` sees the newest row; its answer comes once that row is committed. */
-  read<T>(place: Place, look: (row: Buffer | undefined) => T): Later<T> {
+  read<T>(
+    place: Place,
+    look: (row: Buffer | undefined) => T,
+    access: 'read' | 'read-past' = 'read',
+  ): Later<T> {
     let waitFor: Pending | undefined;
-    const seen = this.#use(place, 'read', (row, pending) => {
+    const seen = this.#use(place, access, (row, pending) => {
       waitFor = pending;
       return look(row);
     });
@@ -60,7 +74,7 @@ export class Rows {
     return after(seen, (value) => {
       if (waitFor === undefined) return value;
       // A row that was never committed has never been: what is there now counts.
-      return waitFor.answer(value).then(undefined, () => this.read(place, look));
+      return waitFor.answer(value).then(undefined, () => this.read(place, look, access));
     });
   }
 
@@ -116,33 +130,36 @@ export class Rows {
   #fetch<T>(place: Place, access: Access, use: Use<T>): Later<T> {
     if (!this.#overlay.isEmpty) {
       const pending = this.#overlay.get(place);
-      if (pending !== undefined) return use(nonEmpty(pending.row), pending);
+      if (pending !== undefined) return use(nonEmpty(pending.row), pending, undefined);
     }
     const cached = this.#cache.get(place.hash32, place.storageKey);
-    if (cached !== undefined) return use(nonEmpty(cached), undefined);
-    if (!this.#filter.mayHold(place)) return use(undefined, undefined);
+    if (cached !== undefined) return use(nonEmpty(cached), undefined, undefined);
+    if (!this.#filter.mayHold(place)) return use(undefined, undefined, undefined);
     return after(this.#load(place, access), (row) => {
-      if (row !== undefined || access === 'read') {
+      if (row === 'corrupt') {
+        return use(undefined, undefined, this.#store.corruptRow(place.storageKey));
+      }
+      if (row !== undefined || access === 'read' || access === 'read-past') {
         this.#cache.put(place.hash32, place.storageKey, row ?? emptyBytes);
       }
-      return use(row, undefined);
+      return use(row, undefined, undefined);
     });
   }
 
-  #load(place: Place, access: Access): Later<Buffer | undefined> {
-    if (access !== 'overwrite') return this.#store.get(place.storageKey);
+  #load(place: Place, access: Access): Later<Buffer | 'corrupt' | undefined> {
+    if (access === 'read' || access === 'change') return this.#store.get(place.storageKey);
     try {
       const row = this.#store.get(place.storageKey);
-      return isLater(row) ? row.then((found) => found, noneIfCorrupt) : row;
+      return isLater(row) ? row.then((found) => found, passCorrupt) : row;
     } catch (error) {
-      return noneIfCorrupt(error);
+      return passCorrupt(error);
     }
   }
 }
 
-function noneIfCorrupt(error: unknown): undefined {
+function passCorrupt(error: unknown): 'corrupt' {
   if (!(error instanceof StoreError && error.code === 'corrupt')) throw error;
-  return undefined;
+  return 'corrupt';
 }
 
 function resultOf<T>({ pending, result }: Step<T>): Later<T> {

@@ -58,11 +58,16 @@ export function tallyChanges(
   ];
 }
 
-/** What the stored row of a hint adds to the tallies. */
+/** What a hint adds to the tallies. */
 export function countHint(key: Buffer, row: Buffer, count: Count): void {
+  countHintRow(key, row, count);
+  if (readStanding(row, bodyStart).standing === 'load-bearing') count(tallyLoadBearing, 1);
+}
+
+/** What its row adds, corrupt or not: that something is there to be seen to, and its bytes. */
+export function countHintRow(key: Buffer, row: Buffer, count: Count): void {
   count(tallyHints, 1);
   count(tallyHintBytes, hintBytes(key, row));
-  if (readStanding(row, bodyStart).standing === 'load-bearing') count(tallyLoadBearing, 1);
 }
 
 export function hintBytes(key: Buffer, row: Buffer): number {

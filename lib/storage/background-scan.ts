@@ -22,8 +22,8 @@ import type { Put, Range, Snapshot, Storage } from './storage.ts';
 
 /** What is added to a tally. */
 export type Count = (index: number, add: number) => void;
-/** Says what one sound data or hint row adds to which tallies. */
-export type Census = (key: Buffer, row: Buffer, count: Count) => void;
+/** Says what one data or hint row adds to which tallies; of a corrupt one, what it is as a row. */
+export type Census = (key: Buffer, row: Buffer, count: Count, isSound: boolean) => void;
 
 export interface ScanOptions {
   /** Made anew for each scan, of what the snapshot says (flush stamps, ...). */
@@ -157,11 +157,9 @@ export class BackgroundScan {
 
   #take({ key, value }: Put, census: Census): void {
     this.#sum.add(key, value);
-    if (!this.#options.sound(key, value)) {
-      this.#corrupt += 1;
-      return;
-    }
-    census(key, value, this.#count);
+    const isSound = this.#options.sound(key, value);
+    if (!isSound) this.#corrupt += 1;
+    census(key, value, this.#count, isSound);
   }
 
   readonly #count: Count = (index, add) => tally(this.#tallies, { index, add });

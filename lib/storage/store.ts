@@ -40,7 +40,7 @@ export interface StoreOptions {
   readonly ballastBytes?: number;
   /** The highest stamp issued so far. */
   lastStamp(): Stamp;
-  /** Called for each scan with the snapshot it reads: what does a sound row count for? */
+  /** Called for each scan with the snapshot it reads: what does a row count for? */
   census(snapshot: Snapshot): Promise<Census>;
   /** In the turn in which a batch failed, before its writers are told. */
   onFence(): void;
@@ -100,7 +100,11 @@ export class Store {
     });
     this.#check = new SelfCheck(storage, system, this.#commit, {
       census: (snapshot) => options.census(snapshot),
-      sound: (key, row) => this.sound(key, row),
+      sound: (key, row) => {
+        if (this.#isSound(key, row)) return true;
+        this.#corrupt.note(key);
+        return false;
+      },
     });
     this.#fence = new Fence(storage.files, system, {
       ballastBytes: options.ballastBytes ?? defaultBallastBytes,
@@ -244,9 +248,15 @@ export class Store {
 
   /** Whether this sealed row is what was written under this key; counts it if not. */
   sound(key: Buffer, row: Buffer): boolean {
-    if (isSound(key, row, this.#system.hashes.crc32)) return true;
-    this.#corrupt.note(key, row);
+    if (this.#isSound(key, row)) return true;
+    // No scan has seen it: the tallies may still have what it once counted for.
+    if (this.#corrupt.note(key)) this.recount();
     return false;
+  }
+
+  /** The row as it lies there, once `get` has failed with `corrupt`; empty: nobody can tell. */
+  corruptRow(key: Buffer): Buffer {
+    return this.#corrupt.rowOf(key);
   }
 
   /** Reads everything once more, for tallies that no longer follow from what was written. */
@@ -350,13 +360,20 @@ export class Store {
 
   #checked(key: Buffer, row: Buffer | undefined): Buffer | undefined {
     if (row === undefined || this.sound(key, row)) return row;
+    this.#corrupt.wasRead(key, row);
     throw new StoreError('corrupt', `key ${key.toString('hex', 0, 64)}`);
   }
 
   #readFailure(key: Buffer, error: unknown): unknown {
-    if (error instanceof StoreError && error.code === 'corrupt')
-      this.#corrupt.note(key, emptyBytes);
+    if (error instanceof StoreError && error.code === 'corrupt') {
+      this.#corrupt.note(key);
+      this.#corrupt.wasRead(key, emptyBytes);
+    }
     return error;
+  }
+
+  #isSound(key: Buffer, row: Buffer): boolean {
+    return isSound(key, row, this.#system.hashes.crc32);
   }
 }
 

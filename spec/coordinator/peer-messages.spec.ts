@@ -58,6 +58,7 @@ describe('peer messages', () => {
           { kind: 'nothing' },
           { kind: 'same' },
           { kind: 'version', version },
+          { kind: 'large', version, recordBytes: 123_456_789 },
           { kind: 'record', record },
         ] as const;
         for (const answer of answers) {
