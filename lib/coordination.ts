@@ -170,7 +170,10 @@ function amongPeers(foundation: Foundation, transport: Transport): Coordination 
     },
     stop: async () => {
       health.stop();
-      await handoff.stop();
+      // What is under way to a silent peer ends with the links, not with its deadline.
+      const handedOver = handoff.stop();
+      await transport.stop();
+      await handedOver;
     },
   };
 }
