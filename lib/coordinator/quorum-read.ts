@@ -143,7 +143,7 @@ export class QuorumRead {
           this.#judge();
         },
         (error) => {
-          if (isCorruptThere(error)) this.#corrupt.push(member);
+          if (isCorruptThere(error) && this.#owners.includes(member)) this.#corrupt.push(member);
           this.#close(member);
           this.#core.drop(member);
           this.#judge();

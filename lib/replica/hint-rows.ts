@@ -92,14 +92,22 @@ export class HintRows {
   }
 
   /**
-   * What there is under the key of a row that was found corrupt: what has come in its place, or
-   * what memory still holds. If there is nothing the row is removed. The bytes are the caller's.
+   * What there is under the key of a row that was found corrupt. What has come in its place, or
+   * memory still holds, is written once more; if there is nothing the row is removed. The bytes are
+   * the caller's.
    */
   newest(key: Buffer): Later<Buffer | undefined> {
     const hint = placeOfHintKey(key);
     return this.#rows.change(hint, 'overwrite', (held, pending, corrupt) => {
-      if (corrupt === undefined) return { pending, result: held && own(held) };
-      return { pending: this.#write(hint, undefined, emptyBytes, corrupt), result: undefined };
+      if (corrupt !== undefined) {
+        return { pending: this.#write(hint, undefined, emptyBytes, corrupt), result: undefined };
+      }
+      if (held === undefined) return { pending, result: undefined };
+      const row = own(held);
+      const written = this.#write(hint, row, row, undefined);
+      // A scan may have counted the corrupt one.
+      this.#store.recount();
+      return { pending: written, result: row };
     });
   }
 

@@ -13,7 +13,9 @@ export const storeOptions: StoreOptions = {
   ballastBytes: 64 * 1024,
   lastStamp: () => 0,
   /** The first byte of a value names the tally it counts for. */
-  census: async () => (_key, row, count) => count(row[bodyStart] ?? 0, 1),
+  census: async () => (_key, row, count, isSound) => {
+    if (isSound) count(row[bodyStart] ?? 0, 1);
+  },
   onFence: () => undefined,
 };
 

@@ -4,6 +4,7 @@ import { StoreError } from '../../lib/base/errors.ts';
 import { emptyRecord, merge, put, type Record, remove } from '../../lib/causal/record.ts';
 import { stampOf } from '../../lib/causal/stamp-clock.ts';
 import { borrowing, mergeInto } from '../../lib/replica/incoming.ts';
+import { tallyLive } from '../../lib/replica/tallies.ts';
 import { bodyStart } from '../../lib/storage/row.ts';
 import { closeRecord, siblingOf } from '../causal/arbitraries.ts';
 import { failureOf } from '../contract/storage-contract.ts';
@@ -142,6 +143,53 @@ describe('a record that comes from a peer', () => {
     expect(await rig.run(rig.replica.readRecord(place))).to.deep.equal(own);
     await rig.crash();
     expect(await rig.run(rig.store.verified)).to.deep.equal({ sound: true });
+    await rig.end();
+  });
+
+  it('makes a corrupt row go even if it brings nothing, or nothing that a flush has left', async () => {
+    for (const flushed of [false, true]) {
+      const rig = await ReplicaRig.started(10);
+      const own = await rig.run(rig.replica.mutate(place, setting('1')));
+      await rig.run(rig.replica.mutate(placeOf('l'), setting('1')));
+      if (flushed) await rig.run(rig.replica.flush([0]));
+      await rig.crash();
+      rig.disk.flipBit((key) => key.equals(place.storageKey));
+      await rig.crash();
+      const brought = flushed ? own : emptyRecord;
+      const told = await rig.run(rig.replica.absorb(place, brought));
+      expect(told).to.deep.equal(emptyRecord);
+      expect(await rig.run(rig.replica.readRecord(place))).to.deep.equal(emptyRecord);
+      expect(await rig.run(rig.store.get(place.storageKey))).to.equal(undefined);
+      await rig.time.advance(200);
+      expect(rig.store.tally(tallyLive(0))).to.equal(flushed ? 0 : 1);
+      await rig.run(rig.replica.mutate(place, setting('2')));
+      expect(rig.store.tally(tallyLive(0))).to.equal(flushed ? 1 : 2);
+      await rig.crash();
+      expect(await rig.run(rig.store.verified)).to.deep.equal({ sound: true });
+      await rig.end();
+    }
+  });
+
+  it('writes nothing where there is nothing, if it brings nothing', async () => {
+    const rig = await ReplicaRig.started(11);
+    const { batches } = rig.store;
+    await rig.run(rig.replica.absorb(place, emptyRecord));
+    await rig.run(rig.store.verified);
+    expect(rig.store.batches - batches, 'that of the check').to.be.at.most(1);
+    expect(rig.store.records).to.equal(0);
+    await rig.end();
+  });
+
+  it('is counted once over a row found corrupt by a process that runs', async () => {
+    const rig = await ReplicaRig.started(12);
+    // Too much for the cache, so that the row is read from the disk.
+    const own = await rig.run(rig.replica.mutate(place, setting('x'.repeat(2 ** 20))));
+    await rig.run(rig.store.verified);
+    rig.disk.flipBit((key) => key.equals(place.storageKey));
+    await rig.run(rig.replica.absorb(place, own));
+    await rig.time.advance(200);
+    expect(rig.store.corruptRecords).to.equal(1);
+    expect(rig.store.tally(tallyLive(0))).to.equal(1);
     await rig.end();
   });
 

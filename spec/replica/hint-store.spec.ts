@@ -280,33 +280,6 @@ describe('the hints of a node', () => {
     await rig.end();
   });
 
-  it('pass over a corrupt one, which is counted and can be kept anew', async () => {
-    const rig = await ReplicaRig.started(14);
-    const [record = emptyRecord] = fc.sample(full, { numRuns: 1, seed: 1 });
-    for (const name of ['x', 'y']) {
-      await rig.run(rig.hints.keep(a, placeOf(name), record, 'courtesy'));
-    }
-    const [first] = await rig.run(rig.hints.page(a, undefined, 1));
-    await rig.crash();
-    rig.disk.flipBit(
-      (key) => key[0] === 0x68 && key.includes(first?.place.storageKey.subarray(1) ?? a),
-    );
-    await rig.crash();
-    await rig.run(rig.store.verified);
-    await rig.time.advance(100);
-    expect(rig.store.corruptRecords).to.equal(1);
-    expect(await rig.run(rig.hints.page(a, undefined, 1))).to.have.length(1);
-    const where = first?.place ?? place;
-    const failure = await failureOf((async () => rig.run(rig.hints.read([a], where)))());
-    expect(String(failure)).to.match(/checksum/);
-    await rig.run(rig.hints.keep(a, where, record, 'load-bearing'));
-    expect(await rig.run(rig.hints.read([a], where))).to.deep.equal(record);
-    expect(rig.tallies).to.deep.equal(await counted(rig));
-    await rig.crash();
-    expect(await rig.run(rig.store.verified)).to.deep.equal({ sound: true });
-    await rig.end();
-  });
-
   it('say since when the oldest waits, after restarts too', async () => {
     const rig = await ReplicaRig.started(15);
     const [record = emptyRecord] = fc.sample(full, { numRuns: 1, seed: 1 });

@@ -13,7 +13,7 @@ import { Scanner } from '../../lib/replica/scanner.ts';
 import { readMeta } from '../../lib/storage/meta.ts';
 import { Store } from '../../lib/storage/store.ts';
 import { SimStorage } from '../sim/sim-storage.ts';
-import { VirtualTime } from '../sim/virtual-time.ts';
+import { silentLog, VirtualTime } from '../sim/virtual-time.ts';
 
 const databases = 3;
 const locator = new Locator(Buffer.alloc(16, 7));
@@ -42,6 +42,8 @@ export class ReplicaRig {
   readonly time: VirtualTime;
   readonly disk: SimStorage;
   quotaBytes = Number.POSITIVE_INFINITY;
+  /** What was logged for people to see: the message and its fields. */
+  readonly warnings: (readonly [string, object | undefined])[] = [];
   #life = 0;
   #parts: {
     readonly store: Store;
@@ -110,7 +112,10 @@ export class ReplicaRig {
 
   #process() {
     const life = this.#life;
-    const system = this.time.system(() => life === this.#life);
+    const warning = (message: string, fields?: object): number =>
+      this.warnings.push([message, fields]);
+    const log = { ...silentLog, warning };
+    const system = { ...this.time.system(() => life === this.#life), log };
     const clock = new StampClock(0);
     const filter = new KeyFilter();
     const store: Store = new Store(this.disk, system, {

@@ -134,6 +134,7 @@ describe('a store over a damaged disk', () => {
       await rig.time.advance(100);
       const name = [...rig.writer.rows.keys()].find((known) => keyOf(known).equals(key)) ?? '';
       rig.writer.rows.delete(name);
+      expect(await rig.run(codeOf(() => rig.store.get(key)))).to.equal('corrupt');
       await rig.run(rig.writer.write(name, 'repaired'));
       expect(await rig.read(name)).to.equal('repaired');
       await rig.run(rig.store.close());
@@ -141,6 +142,45 @@ describe('a store over a damaged disk', () => {
       expect(await rig.sound(), `seed ${seed}`).to.equal(true);
       expect(rig.store.records).to.equal(5);
     }
+  });
+
+  it('keeps its sums when a scan comes upon a corrupt record that has gone meanwhile', async () => {
+    for (let seed = 0; seed < 10; seed += 1) {
+      const rig = await filled(seed, 5);
+      await rig.run(rig.store.close());
+      const key = rig.disk.flipBit(isRecord) ?? Buffer.alloc(0);
+      await rig.start();
+      const name = [...rig.writer.rows.keys()].find((known) => keyOf(known).equals(key)) ?? '';
+      rig.writer.rows.delete(name);
+      for (const value of [undefined, 'anew', undefined, 'again']) {
+        await rig.run(codeOf(() => rig.store.get(key)));
+        await rig.run(rig.writer.write(name, value));
+        if (value === 'anew') await rig.sound();
+      }
+      expect(rig.store.corruptRecords).to.equal(1);
+      await rig.time.advance(100);
+      await rig.run(rig.store.close());
+      await rig.start();
+      expect(await rig.sound(), `seed ${seed}`).to.equal(true);
+      expect(rig.store.records).to.equal(5);
+    }
+  });
+
+  it('counts anew what its rows count for when it comes upon a corrupt one', async () => {
+    const rig = await filled(11);
+    await rig.run(rig.store.close());
+    await rig.start();
+    await rig.sound();
+    await rig.time.advance(100);
+    const values = 'v'.charCodeAt(0);
+    expect(rig.store.tally(values)).to.equal(40);
+    const key = rig.disk.flipBit(isRecord) ?? Buffer.alloc(0);
+    for (let time = 0; time < 2; time += 1) {
+      expect(await rig.run(codeOf(() => rig.store.get(key)))).to.equal('corrupt');
+      await rig.time.advance(200);
+      expect(rig.store.tally(values)).to.equal(39);
+    }
+    expect(rig.store.corruptRecords).to.equal(1);
   });
 
   it('goes on behind a place that cannot be read, and ends', async () => {
