@@ -34,6 +34,7 @@ export interface Report extends Omit<Outcome, 'counts'> {
 export class Campaign {
   readonly #options: CampaignOptions;
   readonly #counts = new Map<string, number>();
+  readonly #workers: ChildProcess[] = [];
   #next: number;
   #runs = 0;
   #failed = 0;
@@ -54,6 +55,7 @@ export class Campaign {
       const workers = Math.min(runs, availableParallelism());
       await Promise.all(Array.from({ length: workers }, () => this.#work(directory, onOutcome)));
     } finally {
+      for (const worker of this.#workers) worker.kill();
       await planted?.remove();
     }
     return {
@@ -71,6 +73,7 @@ export class Campaign {
       cwd: directory,
       execArgv: ['--import', 'tsx'],
     });
+    this.#workers.push(worker);
     return new Promise((resolve, reject) => {
       let running: number | undefined;
       const next = (): void => {
@@ -80,7 +83,12 @@ export class Campaign {
       worker.on('message', (report: Report) => {
         const outcome = { ...report, counts: new Map(report.counts) };
         this.#count(outcome);
-        onOutcome(outcome);
+        try {
+          onOutcome(outcome);
+        } catch (error) {
+          reject(error);
+          return;
+        }
         next();
       });
       worker.on('error', reject);

@@ -25,6 +25,13 @@ export interface Chaos {
   readonly delayMaxMs: number;
 }
 
+export interface ChaosOptions {
+  /** In force now. */
+  chaos(): Chaos;
+  /** A rare state was reached. */
+  mark(name: string): void;
+}
+
 export const noChaos: Chaos = { lose: 0, loseAnswer: 0, repeat: 0, delay: 0, delayMaxMs: 0 };
 
 const atMostOnce: ReadonlySet<number> = new Set([peerKinds.forward, peerKinds.delegate]);
@@ -33,14 +40,15 @@ export class ChaosTransport implements Transport {
   readonly #inner: Transport;
   readonly #timers: Timers;
   readonly #random: SeededRandom;
-  /** In force now. */
-  readonly #chaos: () => Chaos;
+  readonly #options: ChaosOptions;
+  /** Bodies of forwarded writes: who sends one again repeats it. */
+  readonly #forwarded = new WeakSet<Buffer>();
 
-  constructor(inner: Transport, timers: Timers, random: SeededRandom, chaos: () => Chaos) {
+  constructor(inner: Transport, timers: Timers, random: SeededRandom, options: ChaosOptions) {
     this.#inner = inner;
     this.#timers = timers;
     this.#random = random;
-    this.#chaos = chaos;
+    this.#options = options;
   }
 
   get port(): number {
@@ -88,7 +96,8 @@ export class ChaosTransport implements Transport {
   }
 
   call(peer: PeerId, kind: number, body: Buffer, timeoutMs: number): Deferred<Buffer> {
-    const chaos = this.#chaos();
+    this.#note(kind, body);
+    const chaos = this.#options.chaos();
     const random = this.#random;
     if (chaos === noChaos || !this.#inner.isConnected(peer)) {
       return this.#inner.call(peer, kind, body, timeoutMs);
@@ -110,6 +119,13 @@ export class ChaosTransport implements Transport {
       });
     } else return this.#inner.call(peer, kind, body, timeoutMs);
     return answer;
+  }
+
+  #note(kind: number, body: Buffer): void {
+    if (kind === peerKinds.delegate) this.#options.mark('batch delegated');
+    if (kind !== peerKinds.forward) return;
+    if (this.#forwarded.has(body)) this.#options.mark('forward repeated');
+    this.#forwarded.add(body);
   }
 
   #expire(answer: Deferred<Buffer>, timeoutMs: number): void {

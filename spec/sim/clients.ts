@@ -1,73 +1,60 @@
 /**
- * The clients of a run: each sends its operations one after the other, remembers the contexts it was
- * given, and judges every answer by what is on the disks at that moment:
- *
- *   I1   an acknowledged write is on W nodes
- *   I15  nothing of a refused operation is stored; what is read was written by somebody
- *   I22  every request is answered in time, and with success if nothing is wrong with the ring
- *   and R nodes that are owners or hold a hint could have taken part in what a read answers
+ * The clients of a run: each sends its operations, one group after the other, over a connection to
+ * each node, and remembers the contexts that it was given. What comes of an operation is judged the
+ * moment it is answered (judge.ts); here is only who asks what, when, and how it ended.
  */
 import type { VersionVector } from '../../lib/causal/record.ts';
-import type { Session } from '../../lib/commands/session.ts';
 import { vectorOf } from './context-text.ts';
-import type { Copies } from './copies.ts';
-import { type KnownWrite, operationsIn } from './dots.ts';
-import type { Issued, Ledger } from './ledger.ts';
-import type { Operation, OperationKind, Plan } from './plan.ts';
-import type { SimRing, Word } from './sim-ring.ts';
-
-type State = 'open' | 'acknowledged' | 'refused' | 'uncertain';
-
-interface Running {
-  readonly operation: Operation;
-  state: State;
-  readonly context: string;
-  /** Of a DYN.DEL: what it removes. */
-  readonly removal: VersionVector;
-  readonly begunAtMs: number;
-  readonly life: number;
-  /** Nodes that could take part at some moment of it. */
-  readonly reached: Set<number>;
-  /** Nodes that held hints of the key when it began. */
-  readonly hinted: readonly number[];
-  /** Nodes that lost data while it ran: they may have held the write. */
-  readonly robbed: Set<number>;
-  /** The node could not answer in time. */
-  hindered: boolean;
-}
-
-export interface Referee {
-  readonly ring: SimRing;
-  readonly ledger: Ledger;
-  readonly copies: Copies;
-  complain(invariant: string, text: string): void;
-}
+import { Judge } from './judge.ts';
+import type { Issued } from './ledger.ts';
+import type { Plan } from './plan.ts';
+import {
+  changedBy,
+  describe,
+  isError,
+  type State,
+  shown,
+  stateFor,
+  stepsOf,
+  waitTimeoutMs,
+  wordsOf,
+  writtenBy,
+} from './requests.ts';
+import type { History, Referee, Running } from './running.ts';
+import type { SimConnection, Word } from './sim-connection.ts';
+import type { Operation, OperationKind } from './workload.ts';
 
 /** Beside `request-timeout-ms`, until an answer counts as missing. */
 const marginMs = 250;
-const waitTimeoutMs = 50;
+/** Pages of a SCAN, at most. */
+const pagesMax = 40;
 
-const writing = new Set<OperationKind>(['set', 'setnx', 'append', 'mset', 'dyn-put']);
-const once = new Set<OperationKind>(['dyn-put', 'setnx', 'append', 'incr']);
+/** How long others may hold a slot that a request needs, in times of one request. */
+const gatePatience = 4;
 
-export class Clients implements Issued {
+const once = new Set<OperationKind>(['dyn-put', 'setnx', 'append', 'incr', 'msetnx']);
+
+export class Clients implements Issued, History {
   readonly #plan: Plan;
+  readonly #quorum: readonly [r: number, w: number];
   readonly #running = new Map<number, Running>();
-  readonly #sessions = new Map<string, Session>();
+  readonly #changes = new Map<string, Running[]>();
+  readonly #connections = new Map<string, SimConnection>();
   readonly #contexts = new Map<string, string[]>();
   readonly #owners = new Map<string, readonly number[]>();
   readonly #increments = new Map<string, number>();
-  readonly #isHealthy: boolean;
-  #referee: Referee | undefined;
+  readonly #onEnd = new Map<number, () => void>();
+  #parties: { readonly referee: Referee; readonly judge: Judge } | undefined;
   #left = 0;
-  #flushes = 0;
+  anyFlush = false;
+  anyRobbed = false;
   /** How operations ended. */
   readonly ends = { acknowledged: 0, refused: 0, uncertain: 0, skipped: 0 };
 
   constructor(plan: Plan) {
     this.#plan = plan;
-    const { lose, loseAnswer, repeat, delay } = plan.chaos;
-    this.#isHealthy = plan.actions.length === 0 && lose + loseAnswer + repeat + delay === 0;
+    const [, r, w] = plan.quorum;
+    this.#quorum = [r, w];
   }
 
   get open(): number {
@@ -78,35 +65,46 @@ export class Clients implements Issued {
     return [...this.#owners.keys()];
   }
 
+  get coldKeys(): string[] {
+    return Array.from({ length: this.#plan.coldKeys }, (_, index) => `cold${index}`);
+  }
+
   /** Every client begins with the first of its operations. */
   async start(referee: Referee): Promise<void> {
-    this.#referee = referee;
-    const names = new Set(this.#plan.operations.flatMap(({ key, other }) => [key, other]));
-    for (const name of names) {
-      const owners = (await referee.ring.run(0, 'DYN.RING', 'OWNERS', name)) as string[];
+    this.#parties = { referee, judge: new Judge(referee, this, this.#plan) };
+    const { ring } = referee;
+    const names = this.#plan.operations.flatMap(({ key, other }) => [key, other]);
+    for (const name of new Set([...names, ...this.coldKeys])) {
+      const owners = (await ring.run(0, 'DYN.RING', 'OWNERS', name)) as string[];
       this.#owners.set(
         name,
         owners.map((owner) => Number(owner.slice(1)) - 1),
       );
     }
-    const { time } = referee.ring;
-    const startMs = time.nowMs;
-    const clients = new Set(this.#plan.operations.map(({ client }) => client));
-    for (const client of clients) {
-      const operations = this.#plan.operations.filter((operation) => operation.client === client);
-      this.#left += operations.length;
-      const next = (at: number): void => {
-        const operation = operations[at];
-        if (operation === undefined) return;
-        time.timers().after(startMs + operation.atMs - time.nowMs, () => {
-          this.#begin(operation, () => {
-            this.#left -= 1;
-            next(at + 1);
-          });
-        });
-      };
-      next(0);
+    for (const [at, key] of this.coldKeys.entries()) {
+      await ring.run(at % this.#plan.nodes, 'SET', key, 'cold');
     }
+    if (this.#plan.coldKeys > 0) await ring.time.advance(500);
+    const clients = new Set(this.#plan.operations.map(({ client }) => client));
+    for (const client of clients) this.#startClient(client);
+  }
+
+  #startClient(client: number): void {
+    const { time } = this.#referee.ring;
+    const startMs = time.nowMs;
+    const groups = new Map<number, Operation[]>();
+    for (const operation of this.#plan.operations) {
+      if (operation.client !== client) continue;
+      this.#left += 1;
+      groups.set(operation.group, [...(groups.get(operation.group) ?? []), operation]);
+    }
+    const queue = [...groups.values()];
+    const next = (): void => {
+      const group = queue.shift();
+      if (group?.[0] === undefined) return;
+      time.timers().after(startMs + group[0].atMs - time.nowMs, () => this.#begin(group, next));
+    };
+    next();
   }
 
   ownersOf(key: string): readonly number[] {
@@ -131,31 +129,50 @@ export class Clients implements Issued {
     return this.#increments.get(key) ?? 0;
   }
 
+  changesOf(key: string): readonly Running[] {
+    return this.#changes.get(key) ?? [];
+  }
+
   /** Whether a flush may have hidden it; where one came first, it is not even stored. */
-  isFlushed(writes: readonly KnownWrite[]): boolean {
-    const { flushedUpTo } = this.#refereed.ledger;
-    if (writes.length === 0) return this.#flushes > 0;
+  isFlushed(writes: readonly { readonly order: number }[]): boolean {
+    const { flushedUpTo } = this.#referee.ledger;
+    if (writes.length === 0) return this.anyFlush;
     return writes.some(({ order }) => order <= flushedUpTo);
   }
 
-  /** Acknowledged operations that wrote a value to this key. */
-  writers(key: string): Operation[] {
-    return this.#acknowledged((operation) => {
-      return writing.has(operation.kind) && keysOf(operation).includes(key);
-    }).map(({ operation }) => operation);
+  /** Operations in this state that wrote a value to this key. */
+  writers(key: string, state: State): Operation[] {
+    return this.changesOf(key)
+      .filter((running) => running.state === state && writtenBy(running.operation).includes(key))
+      .map(({ operation }) => operation);
   }
 
   /** Contexts of acknowledged deletes of this key. */
   removed(key: string): readonly VersionVector[] {
-    return this.#acknowledged((operation) => {
-      return operation.kind === 'dyn-del' && operation.key === key;
-    }).map(({ removal }) => removal);
+    return this.changesOf(key)
+      .filter(({ state, operation }) => state === 'acknowledged' && operation.kind === 'dyn-del')
+      .map(({ removal }) => removal);
   }
 
-  #acknowledged(matches: (operation: Operation) => boolean): Running[] {
-    return [...this.#running.values()].filter(({ state, operation }) => {
-      return state === 'acknowledged' && matches(operation);
-    });
+  /** I14: of the connections that are left, none may hold on to an answered request. */
+  checkIdle(): void {
+    const { complain } = this.#referee;
+    for (const [name, connection] of this.#connections) {
+      const life = Number(name.split(' ')[2]);
+      if (this.#referee.ring.at(Number(name.split(' ')[1])).lives !== life) continue;
+      for (const key of this.keys) {
+        const requests = [
+          ['get', key],
+          ['set', key, 'x'],
+          ['incr', key],
+          ['dyn.del', key, ''],
+        ];
+        if (connection.open > 0 || !requests.every((words) => connection.admits(...words))) {
+          complain('I14', `the connection ${name} is idle, and lets no request for ${key} start`);
+          return;
+        }
+      }
+    }
   }
 
   /** The ring's shape changed: who could be reached until now may answer still. */
@@ -166,17 +183,17 @@ export class Clients implements Issued {
   /** A process is gone, and its connections with it. */
   died(node: number): void {
     for (const running of this.#open()) {
-      if (running.operation.node === node) this.#end(running, 'uncertain', 'connection lost');
+      if (running.node === node) this.#end(running, 'uncertain', 'connection lost');
     }
   }
 
   paused(node: number): void {
-    for (const running of this.#open())
-      if (running.operation.node === node) running.hindered = true;
+    for (const running of this.#open()) if (running.node === node) running.hindered = true;
   }
 
   /** A node has lost data. */
   robbed(node: number): void {
+    this.anyRobbed = true;
     for (const running of this.#open()) running.robbed.add(node);
   }
 
@@ -184,200 +201,235 @@ export class Clients implements Issued {
     return [...this.#running.values()].filter(({ state }) => state === 'open');
   }
 
-  get #refereed(): Referee {
-    if (this.#referee === undefined) throw new Error('the clients have not started');
-    return this.#referee;
+  get #referee(): Referee {
+    return this.#started.referee;
   }
 
-  readonly #onEnd = new Map<number, () => void>();
+  get #started(): { readonly referee: Referee; readonly judge: Judge } {
+    if (this.#parties === undefined) throw new Error('the clients have not started');
+    return this.#parties;
+  }
 
-  #begin(operation: Operation, onEnd: () => void): void {
-    const { ring, copies } = this.#refereed;
-    const { id, node, key, kind, client } = operation;
+  #begin(group: readonly Operation[], onEnd: () => void): void {
+    const { ring } = this.#referee;
+    const [{ client, node, together }] = group as [Operation];
     const machine = ring.at(node);
+    let open = group.length;
+    const ended = (): void => {
+      open -= 1;
+      this.#left -= 1;
+      if (open === 0) onEnd();
+    };
     if (!machine.isUp) {
-      this.ends.skipped += 1;
-      onEnd();
+      this.ends.skipped += group.length;
+      for (const _ of group) ended();
       return;
     }
+    const connection = this.#connection(client, node);
+    const life = machine.lives;
+    const begun = group.map((operation) => this.#enter(operation, connection, ended));
+    this.#expect(begun);
+    // A paused process reads the request when it runs again.
+    machine.deliver(() => {
+      if (machine.lives !== life) return;
+      if (together === 'exec') this.#batch(connection, begun);
+      else for (const running of begun) this.#ask(connection, running);
+    });
+  }
+
+  /** From here on it counts as begun. */
+  #enter(operation: Operation, connection: SimConnection, onEnd: () => void): Running {
+    const { ring, copies, ledger } = this.#referee;
+    const { id, node, key, kind, client } = operation;
     const context = this.#contextFor(operation);
+    const traits = this.#plan.clients[client];
+    const [r, w] = traits?.quorum ?? this.#quorum;
     const running: Running = {
       operation,
       state: 'open',
+      node,
+      connection,
+      r,
+      w,
+      tracks: traits?.tracks === true,
       context,
       removal: kind === 'dyn-del' ? vectorOf(context) : [],
       begunAtMs: ring.time.nowMs,
-      life: machine.lives,
+      endedAtMs: Number.POSITIVE_INFINITY,
+      reply: undefined,
       reached: new Set(),
       hinted: copies.hintHolders(key),
       robbed: new Set(),
-      hindered: machine.paused,
+      hindered: ring.at(node).paused,
     };
     this.#running.set(id, running);
     this.#onEnd.set(id, onEnd);
-    this.#reach(running);
-    if (kind === 'flush') this.#flushes += 1;
-    if (kind === 'incr') this.#increments.set(key, this.incrementsBegun(key) + 1);
-    if (kind === 'dyn-del') {
-      this.#refereed.ledger.historyOf(key).removals.push(running.removal);
+    for (const changed of changedBy(operation)) {
+      const changes = this.#changes.get(changed) ?? [];
+      changes.push(running);
+      this.#changes.set(changed, changes);
     }
+    this.#reach(running);
+    if (kind === 'flush') this.anyFlush = true;
+    if (kind === 'incr') this.#increments.set(key, this.incrementsBegun(key) + 1);
+    if (kind === 'dyn-del') ledger.historyOf(key).removals.push(running.removal);
+    if (removesUnseen(running)) ledger.historyOf(key).removers.push(running);
     const words = wordsOf(operation, context);
     ring.trace.add(`c${client}`, `-> n${node + 1} #${id} ${words.join(' ')}`);
-    const begun = (): void => {
-      if (machine.lives !== running.life) return;
-      ring.begin(node, this.#session(client, node), ...words).listen(
-        (reply) => this.#answered(running, reply),
-        (error) => this.#refereed.complain('fault', `#${id}: ${describe(error)}`),
-      );
-    };
-    // A paused process reads the request when it runs again.
-    machine.deliver(begun);
-    this.#expect(running);
+    return running;
   }
 
-  #expect(running: Running): void {
-    const { ring } = this.#refereed;
-    const { kind, id } = running.operation;
-    const dueMs = 2 * this.#plan.timeoutMs + marginMs + (kind === 'wait' ? waitTimeoutMs : 0);
-    ring.time.timers().after(dueMs, () => {
-      if (running.state !== 'open' || running.hindered) return;
-      this.#refereed.complain('I22', `#${id} is not answered after ${dueMs} ms`);
+  /** One request, or the first of several. */
+  #ask(connection: SimConnection, running: Running): void {
+    const { kind, node } = running.operation;
+    if (kind === 'exchange') this.#exchange(connection, running);
+    else if (kind === 'scan') this.#scan(running, node, '0', []);
+    else {
+      this.#send(connection, running, wordsOf(running.operation, running.context), (reply) =>
+        this.#answered(running, reply),
+      );
+    }
+  }
+
+  #send(
+    connection: SimConnection,
+    { operation }: Running,
+    words: readonly Word[],
+    heard: (reply: unknown) => void,
+  ): void {
+    connection.send(...words).listen(heard, (error) => {
+      this.#referee.complain('fault', `#${operation.id}: ${describe(error)}`);
+    });
+  }
+
+  #batch(connection: SimConnection, batch: readonly Running[]): void {
+    const [first] = batch as [Running];
+    const ignore = (): void => {};
+    this.#send(connection, first, ['multi'], ignore);
+    for (const running of batch) {
+      this.#send(connection, running, wordsOf(running.operation, running.context), ignore);
+    }
+    this.#send(connection, first, ['exec'], (reply) => {
+      const replies = Array.isArray(reply) ? (reply as unknown[]) : batch.map(() => reply);
+      this.#referee.mark(Array.isArray(reply) ? 'batch run' : 'batch refused');
+      for (const [at, running] of batch.entries()) this.#answered(running, replies[at]);
+    });
+  }
+
+  /** Writes only if nobody has since it looked. */
+  #exchange(connection: SimConnection, running: Running): void {
+    const { key, id } = running.operation;
+    this.#send(connection, running, ['watch', key], (reply) => {
+      if (isError(reply)) this.#answered(running, reply);
+    });
+    this.#send(connection, running, ['get', key], (seen) => {
+      if (running.state !== 'open') return;
+      if (isError(seen)) {
+        this.#send(connection, running, ['unwatch'], () => this.#answered(running, seen));
+        return;
+      }
+      const ignore = (): void => {};
+      this.#send(connection, running, ['multi'], ignore);
+      this.#send(connection, running, ['set', key, `v${id}.`], ignore);
+      this.#send(connection, running, ['exec'], (reply) => {
+        const [only = reply] = Array.isArray(reply) ? (reply as unknown[]) : [];
+        if (running.state === 'open' && only === '+OK') {
+          this.#started.judge.judgeExchange(running, seen);
+        }
+        if (only === '*nil') this.#referee.mark('exchange refused');
+        this.#answered(running, only);
+      });
+    });
+  }
+
+  /** Page by page, each at another node: the cursor is all that is remembered. */
+  #scan(running: Running, node: number, cursor: string, found: readonly string[]): void {
+    const { client, id } = running.operation;
+    const { ring, complain } = this.#referee;
+    const [, , , count = 1] = wordsOf(running.operation, '');
+    running.node = node;
+    if (!ring.at(node).isUp) {
+      this.#answered(running, '-CLUSTERDOWN the next node is down');
+      return;
+    }
+    running.hindered ||= ring.at(node).paused;
+    const connection = this.#connection(client, node);
+    ring.at(node).deliver(() => {
+      this.#send(connection, running, ['scan', cursor, 'count', count], (reply) => {
+        if (running.state !== 'open') return;
+        if (isError(reply)) return this.#answered(running, reply);
+        const [next, keys] = reply as [string, string[]];
+        const all = [...found, ...keys];
+        if (next === '0') return this.#answered(running, all);
+        if (BigInt(next) <= BigInt(cursor))
+          complain('scan', `#${id} goes from ${cursor} to ${next}`);
+        else this.#scan(running, (node + 1) % this.#plan.nodes, next, all);
+      });
+    });
+  }
+
+  /** An answer within the time that all before it in its group, and itself, may take. */
+  #expect(group: readonly Running[]): void {
+    const { time } = this.#referee.ring;
+    // The time at a gate that others hold is not part of a request's own time.
+    const mayQueue = this.#open().some(
+      (running) => holdsSlots(running) && !group.includes(running),
+    );
+    let dueMs = mayQueue ? gatePatience * this.#plan.timeoutMs : 0;
+    for (const running of group) {
+      const { operation, tracks } = running;
+      const { kind } = operation;
+      const steps = kind === 'scan' ? pagesMax : stepsOf(operation, tracks);
+      dueMs += steps * (this.#plan.timeoutMs + marginMs) + (kind === 'wait' ? waitTimeoutMs : 0);
+    }
+    time.timers().after(dueMs, () => {
+      for (const { state, hindered, operation } of group) {
+        if (state !== 'open' || hindered) continue;
+        this.#referee.complain('I22', `#${operation.id} is not answered after ${dueMs} ms`);
+      }
     });
   }
 
   #answered(running: Running, reply: unknown): void {
     if (running.state !== 'open') return;
     const { operation } = running;
-    const text = shown(reply);
-    const state = stateFor(operation, reply);
-    this.#end(running, state, text);
-    const isError = typeof reply === 'string' && reply.startsWith('-');
-    if (isError) this.#judgeError(running, reply);
-    else if (state === 'acknowledged') this.#judge(running, reply);
-    if (state === 'refused') this.#judgeRefusal(running);
+    running.reply = reply;
+    this.#end(running, stateFor(operation, reply), shown(reply));
+    if (operation.kind === 'dyn-get' && Array.isArray(reply)) {
+      this.#remember(operation, String(reply[0]));
+    }
+    if (operation.kind === 'dyn-put' && !isError(reply)) this.#remember(operation, String(reply));
+    this.#reach(running);
+    this.#started.judge.judge(running);
   }
 
   #end(running: Running, state: State, text: string): void {
     const { id, client } = running.operation;
+    const { ring } = this.#referee;
     running.state = state;
+    running.endedAtMs = ring.time.nowMs;
     if (state !== 'open') this.ends[state] += 1;
-    this.#refereed.ring.trace.add(`c${client}`, `<- #${id} ${text}`);
+    ring.trace.add(`c${client}`, `<- #${id} ${text}`);
     const onEnd = this.#onEnd.get(id);
     this.#onEnd.delete(id);
     onEnd?.();
   }
 
-  #judgeError({ operation }: Running, reply: string): void {
-    const { id, kind } = operation;
-    const isAnswer = /^-(ERR value is not|TOOMANYSIBLINGS)/.test(reply);
-    if (this.#isHealthy && !isAnswer) {
-      this.#refereed.complain('I22', `#${id} ${kind} fails in a healthy ring: ${reply}`);
-    }
-    if (reply.startsWith('-BADCONTEXT')) this.#refereed.complain('I9', `#${id}: ${reply}`);
+  #reach({ node, reached }: Running): void {
+    for (const other of this.#referee.ring.reach(node)) reached.add(other);
   }
 
-  /** Nothing of it may be anywhere; whether it comes later, the ledger watches. */
-  #judgeRefusal({ operation }: Running): void {
-    if (operation.kind === 'incr' || operation.kind === 'wait') return;
-    const { ledger, complain } = this.#refereed;
-    for (const key of keysOf(operation)) {
-      const [write] = ledger.historyOf(key).of(operation.id);
-      if (write !== undefined) {
-        complain('I15', `#${operation.id} was refused, and wrote '${write.text}' to ${key}`);
-      }
-    }
-  }
-
-  #judge(running: Running, reply: unknown): void {
-    const { operation } = running;
-    const { key, kind } = operation;
-    switch (kind) {
-      case 'get':
-        this.#judgeRead(running, typeof reply === 'string' ? [reply] : []);
-        break;
-      case 'dyn-get': {
-        const [answered, values] = reply as [string, string[]];
-        this.#remember(operation, answered);
-        this.#judgeRead(running, values);
-        break;
-      }
-      case 'dyn-put':
-        this.#remember(operation, String(reply));
-        this.#judgeWrite(running, key);
-        break;
-      case 'dyn-del':
-        this.#judgeRemoval(running);
-        break;
-      case 'mset':
-        this.#judgeWrite(running, operation.other);
-        this.#judgeWrite(running, key);
-        break;
-      case 'set':
-      case 'append':
-        this.#judgeWrite(running, key);
-        break;
-      case 'setnx':
-        if (reply === 1) this.#judgeWrite(running, key);
-        break;
-      default:
-        break;
-    }
-  }
-
-  #judgeRead(running: Running, values: readonly string[]): void {
-    const { id, key } = running.operation;
-    const { complain } = this.#refereed;
-    for (const operation of values.flatMap(operationsIn)) {
-      const state = this.stateOf(operation);
-      if (state === undefined || state === 'refused') {
-        complain('I15', `#${id} read what #${operation} wrote, which is ${state ?? 'unknown'}`);
-      }
-    }
-    this.#reach(running);
-    const hinted = new Set([...running.hinted, ...this.#refereed.copies.hintHolders(key)]);
-    const able = [...running.reached].filter((node) => {
-      return hinted.has(node) || this.ownersOf(key).includes(node);
-    });
-    const r = this.#plan.quorum[1];
-    if (able.length < r) {
-      complain('reads', `#${id} was answered by at most ${able.length} of ${r} replicas`);
-    }
-  }
-
-  #judgeWrite(running: Running, key: string): void {
-    const { id } = running.operation;
-    const { ledger, copies, complain } = this.#refereed;
-    const writes = ledger.historyOf(key).of(id);
-    if (this.isFlushed(writes)) return;
-    const counts = writes.map((write) => {
-      return new Set([...copies.holders(key, write), ...running.robbed]).size;
-    });
-    const most = Math.max(0, ...counts);
-    const w = this.#plan.quorum[2];
-    if (most < w) complain('I1', `#${id} was acknowledged with ${most} of ${w} copies of ${key}`);
-  }
-
-  #judgeRemoval(running: Running): void {
-    const { id, key } = running.operation;
-    const context = running.removal;
-    const { copies, complain } = this.#refereed;
-    if (context.length === 0) return;
-    const aware = new Set([...copies.aware(key, context), ...running.robbed]).size;
-    const w = this.#plan.quorum[2];
-    if (aware < w) complain('I1', `#${id}, a delete, was acknowledged by ${aware} of ${w} nodes`);
-  }
-
-  #reach(running: Running): void {
-    const { operation, reached } = running;
-    for (const node of this.#refereed.ring.reach(operation.node)) reached.add(node);
-  }
-
-  #session(client: number, node: number): Session {
-    const { ring } = this.#refereed;
+  #connection(client: number, node: number): SimConnection {
+    const { ring } = this.#referee;
     const name = `${client} ${node} ${ring.at(node).lives}`;
-    const session = this.#sessions.get(name) ?? ring.session(node);
-    this.#sessions.set(name, session);
-    return session;
+    const known = this.#connections.get(name);
+    if (known !== undefined) return known;
+    const connection = ring.connect(node);
+    this.#connections.set(name, connection);
+    const { quorum, tracks } = this.#plan.clients[client] ?? { tracks: false };
+    if (quorum !== undefined) connection.send('dyn.quorum', 'r', quorum[0], 'w', quorum[1]);
+    if (tracks) connection.send('dyn.context', 'track', 'on');
+    return connection;
   }
 
   #contextFor({ client, key, context }: Operation): string {
@@ -392,51 +444,15 @@ export class Clients implements Issued {
   }
 }
 
-function wordsOf({ id, kind, key, other, ttlMs }: Operation, context: string): readonly Word[] {
-  const value = `v${id}.`;
-  switch (kind) {
-    case 'get':
-    case 'del':
-    case 'incr':
-      return [kind, key];
-    case 'set':
-    case 'setnx':
-      return [kind, key, value];
-    case 'append':
-      return [kind, key, `<${id}>`];
-    case 'expire':
-      return ['pexpire', key, ttlMs];
-    case 'mset':
-      return other === key ? [kind, key, value] : [kind, key, value, other, value];
-    case 'wait':
-      return [kind, 1, waitTimeoutMs];
-    case 'dyn-get':
-      return ['dyn.get', key];
-    case 'dyn-put':
-      return ['dyn.put', key, context, value];
-    case 'dyn-del':
-      return ['dyn.del', key, context];
-    case 'flush':
-      return ['flushdb'];
-  }
+/** Keeps others from its slots while it runs. */
+function holdsSlots({ operation, tracks }: Running): boolean {
+  const { kind, together } = operation;
+  if (together === 'exec' || kind === 'msetnx' || kind === 'exchange') return true;
+  return tracks && (kind === 'del' || kind === 'getdel');
 }
 
-function keysOf({ kind, key, other }: Operation): readonly string[] {
-  return kind === 'mset' ? [key, other] : [key];
-}
-
-function stateFor({ kind }: Operation, reply: unknown): State {
-  if (typeof reply === 'string' && reply.startsWith('-')) {
-    return reply.startsWith('-UNCERTAIN') ? 'uncertain' : 'refused';
-  }
-  return kind === 'setnx' && reply === 0 ? 'refused' : 'acknowledged';
-}
-
-function shown(reply: unknown): string {
-  const text = JSON.stringify(reply) ?? 'nothing';
-  return text.length > 200 ? `${text.slice(0, 200)}...` : text;
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+/** Deletes by a context that only the node knows. */
+function removesUnseen({ operation, tracks }: Running): boolean {
+  const { kind } = operation;
+  return kind === 'rename' || (tracks && (kind === 'del' || kind === 'getdel'));
 }

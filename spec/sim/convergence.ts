@@ -10,13 +10,19 @@
 import { emptyRecord, type Record } from '../../lib/causal/record.ts';
 import { covered } from '../../lib/causal/version-vector.ts';
 import { withoutFlushed } from '../../lib/causal/visible.ts';
-import type { Clients, Referee } from './clients.ts';
+import type { Clients } from './clients.ts';
 import { contentOf, dotName } from './dots.ts';
 import type { Plan } from './plan.ts';
+import { isError } from './requests.ts';
+import type { Referee } from './running.ts';
 
 const rounds = 2;
 const repairMs = 1000;
 const readableWithinMs = 15_000;
+/** Deadlines have passed by then. */
+const idleAfterMs = 2000;
+/** Pings, pulses, sweeps, ticks and frames under way. */
+const eventsPerNodeMax = 20;
 
 /**
  * There is no anti-entropy yet: reads of all N owners bring them together. Before that each owner
@@ -58,6 +64,7 @@ export async function checkConverged(
   for (const key of referee.ledger.keys.keys()) {
     const record = agreed(referee, clients, key);
     checkAcknowledged(referee, clients, plan, key, record);
+    countSurvivors(referee, clients, key, record);
     if (record.siblings.every(({ expireAtMs }) => expireAtMs === 0)) {
       await checkSameAnswer(referee, key);
     }
@@ -96,7 +103,7 @@ function checkAcknowledged(
   const history = ledger.historyOf(key);
   const isLive = (dot: { actor: number; stamp: number }): boolean =>
     record.siblings.some((sibling) => dotName(sibling.dot) === dotName(dot));
-  for (const { id } of clients.writers(key)) {
+  for (const { id } of clients.writers(key, 'acknowledged')) {
     const writes = history.of(id);
     if (clients.isFlushed(writes) || writes.some((write) => copies.excused.has(write))) continue;
     const kept = writes.filter(({ dot }) => covered(record.vv, dot));
@@ -111,6 +118,58 @@ function checkAcknowledged(
     if (risen !== undefined && !copies.excused.has(context)) {
       complain('I5', `${dotName(risen.dot)} of ${key} was deleted and lives (${plan.seed})`);
     }
+  }
+}
+
+function countSurvivors(
+  { ledger, mark }: Referee,
+  clients: Clients,
+  key: string,
+  { siblings }: Record,
+): void {
+  const live = siblings.flatMap(({ dot }) => ledger.historyOf(key).find(dot)?.operations ?? []);
+  for (const { id } of clients.writers(key, 'uncertain')) {
+    if (live.includes(id)) mark('uncertain write that survived');
+  }
+}
+
+/**
+ * The whole of the data as every node tells it, and whether anything is left that would hold up
+ * those who come next (I14): a gate, a queue, a timer for each request that ever was.
+ */
+export async function checkUsable(
+  { ring, ledger, complain }: Referee,
+  clients: Clients,
+  plan: Plan,
+): Promise<void> {
+  const keys = [...ledger.keys.keys()];
+  clients.checkIdle();
+  const visible: string[] = [];
+  for (const key of keys) {
+    if (typeof (await ring.run(0, 'GET', key)) === 'string') visible.push(key);
+  }
+  const mayExpire = plan.operations.some(({ kind }) => kind === 'expire');
+  for (const node of mayExpire ? [] : ring.machines.keys()) {
+    const shown = (await ring.run(node, 'KEYS', '*')) as string[];
+    const size = await ring.run(node, 'DBSIZE');
+    if (isError(shown) || [...shown].sort().join(' ') !== [...visible].sort().join(' ')) {
+      complain('scan', `n${node + 1} shows ${shown}, there are ${visible.join(' ')}`);
+    }
+    if (size !== visible.length) complain('scan', `n${node + 1} counts ${size} of ${visible}`);
+  }
+  for (const [node, key] of keys.slice(0, plan.nodes).entries()) {
+    const connection = ring.connect(node);
+    const answers = ['multi', 'exec'].map((word) => {
+      const answer = connection.send(word);
+      if (word === 'multi') connection.send('persist', key);
+      return answer;
+    });
+    const answer = await ring.time.run(answers[1] ?? '');
+    if (!Array.isArray(answer)) complain('I22', `n${node + 1} cannot change ${key}: ${answer}`);
+  }
+  await ring.time.advance(plan.timeoutMs + idleAfterMs);
+  if (ring.time.eventsPending > eventsPerNodeMax * plan.nodes) {
+    complain('I14', `${ring.time.eventsPending} timers run in an idle ring`);
   }
 }
 

@@ -6,7 +6,7 @@
 import type { VersionVector } from '../../lib/causal/record.ts';
 import { compareVersions, covered, join } from '../../lib/causal/version-vector.ts';
 import type { KnownWrite } from './dots.ts';
-import { dataName, type Ledger } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
 import type { SimMachine } from './sim-machine.ts';
 
 export class Copies {
@@ -45,9 +45,17 @@ export class Copies {
   /** Hints on all disks. */
   hints(): number {
     let count = 0;
-    for (const { disk } of this.#machines)
-      for (const name of disk.rows.keys()) count += +isHint(name);
+    const names = this.#ledger.hintNames;
+    for (const { disk } of this.#machines) {
+      for (const name of names) count += +(disk.rows.get(name) !== undefined);
+    }
     return count;
+  }
+
+  /** Whether a node has a sound record of the key. */
+  isHeldBy(node: number, key: string): boolean {
+    const name = this.#ledger.dataNameOf(key) ?? '';
+    return this.#ledger.decode(name, this.#machines[node]?.disk.rows.get(name)) !== undefined;
   }
 
   /** Whether all that `node` holds of this key is held elsewhere too. */
@@ -104,12 +112,10 @@ export class Copies {
 
   #rowsOf(node: number, key: string): string[] {
     const data = this.#ledger.dataNameOf(key);
-    const rows = this.#machines[node]?.disk.rows.keys() ?? [];
-    const names: string[] = [];
-    for (const name of rows) {
-      if (name === data || (isHint(name) && dataName(name) === data)) names.push(name);
-    }
-    return names;
+    const rows = this.#machines[node]?.disk.rows;
+    if (data === undefined || rows === undefined) return [];
+    const names = [data, ...this.#ledger.hintNamesOf(data)];
+    return names.filter((name) => rows.get(name) !== undefined);
   }
 }
 

@@ -20,6 +20,9 @@ export interface KnownWrite {
   readonly text: string;
   /** Operations whose values or parts are in it; the last one made it, if it is new. */
   readonly operations: readonly number[];
+  readonly foundAtMs: number;
+  /** Its coordinator was a fallback, and wrote it into its hint. */
+  madeInHint: boolean;
   claims: VersionVector | undefined;
 }
 
@@ -28,12 +31,14 @@ export class KeyHistory {
   readonly #byDot = new Map<string, KnownWrite>();
   /** Contexts of deletes that were sent to a node. */
   readonly removals: VersionVector[] = [];
+  /** Operations that delete by contexts which clients don't see: what was there before they ended. */
+  readonly removers: { readonly endedAtMs: number }[] = [];
 
   find(dot: Dot): KnownWrite | undefined {
     return this.#byDot.get(dotName(dot));
   }
 
-  add(sibling: Sibling, claims: VersionVector | undefined): KnownWrite {
+  add(sibling: Sibling, foundAtMs: number): KnownWrite {
     const text = sibling.bytes.toString('latin1');
     const write = {
       dot: sibling.dot,
@@ -42,7 +47,9 @@ export class KeyHistory {
       content: contentOf(sibling),
       text,
       operations: operationsIn(text),
-      claims,
+      foundAtMs,
+      madeInHint: false,
+      claims: undefined,
     };
     this.#byDot.set(dotName(sibling.dot), write);
     this.writes.push(write);
@@ -57,6 +64,7 @@ export class KeyHistory {
   /** Whether somebody who has seen `vv` may rightly be without this write. */
   explains(write: KnownWrite, vv: VersionVector): boolean {
     if (this.removals.some((context) => covered(context, write.dot))) return true;
+    if (this.removers.some(({ endedAtMs }) => write.foundAtMs <= endedAtMs)) return true;
     return this.writes.some((other) => {
       if (other === write || !covered(vv, other.dot)) return false;
       return other.claims === undefined || covered(other.claims, write.dot);

@@ -13,8 +13,9 @@ export interface Event {
 export class EventHeap {
   readonly #events: Event[] = [];
 
-  get size(): number {
-    return this.#events.length;
+  /** Events that will run: cancelled ones stay until their instant. */
+  get pending(): number {
+    return this.#events.reduce((count, { cancelled }) => count + (cancelled ? 0 : 1), 0);
   }
 
   get first(): Event | undefined {

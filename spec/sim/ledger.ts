@@ -38,6 +38,7 @@ export interface Issued {
 }
 
 const hintTargetBytes = 20;
+const none: ReadonlySet<string> = new Set();
 const flushName = mapKey(metaKey(flushMetaName));
 
 export interface WatchedMachine {
@@ -57,24 +58,36 @@ interface Watched {
   lastStamp: Stamp;
 }
 
+export interface LedgerOptions {
+  readonly siblingLimit: number;
+  nowMs(): number;
+  complain(invariant: string, text: string): void;
+  /** A rare state was reached. */
+  mark(name: string): void;
+}
+
 export class Ledger {
   readonly #issued: Issued;
   readonly #crc32: (bytes: Uint8Array, seed?: number) => number;
   readonly #complain: (invariant: string, text: string) => void;
+  readonly #options: LedgerOptions;
   /** By the key that clients name. */
   readonly keys = new Map<string, KeyHistory>();
   readonly #names = new Map<string, string>();
+  /** By the name of a record: those of the hints for it that any disk has been handed. */
+  readonly #hints = new Map<string, Set<string>>();
   /** The highest flush stamp that any disk has been handed. */
   flushedUpTo: Stamp = 0;
 
   constructor(
     issued: Issued,
     crc32: (bytes: Uint8Array, seed?: number) => number,
-    complain: (invariant: string, text: string) => void,
+    options: LedgerOptions,
   ) {
     this.#issued = issued;
     this.#crc32 = crc32;
-    this.#complain = complain;
+    this.#options = options;
+    this.#complain = options.complain;
   }
 
   watch(
@@ -116,6 +129,15 @@ export class Ledger {
     return this.#names.get(key);
   }
 
+  /** Where hints of a record may lie. */
+  hintNamesOf(dataName: string): ReadonlySet<string> {
+    return this.#hints.get(dataName) ?? none;
+  }
+
+  get hintNames(): string[] {
+    return [...this.#hints.values()].flatMap((names) => [...names]);
+  }
+
   /** The record in a row, if the row is sound. */
   decode(name: string, row: Buffer | undefined): StoredRecord | undefined {
     if (row === undefined || !isSound(fromMapKey(name), row, this.#crc32)) return undefined;
@@ -131,8 +153,17 @@ export class Ledger {
       const name = mapKey(key);
       const before = newer.has(name) ? newer.get(name) : watched.disk.rows.get(name);
       newer.set(name, row);
-      this.#change(watched, name, this.decode(name, before), this.decode(name, row));
+      const [old, next] = [this.decode(name, before), this.decode(name, row)];
+      const isRepair = before !== undefined && old === undefined && next !== undefined;
+      if (isRepair) this.#options.mark('corrupt record repaired');
+      this.#change(watched, name, old, next);
     }
+  }
+
+  #noteHint(name: string): void {
+    const names = this.#hints.get(dataName(name)) ?? new Set();
+    names.add(name);
+    this.#hints.set(dataName(name), names);
   }
 
   #flush(name: string, row: Buffer | undefined): void {
@@ -149,6 +180,7 @@ export class Ledger {
   ): void {
     const key = clientKey(name);
     this.#names.set(key, name.startsWith('h') ? dataName(name) : name);
+    if (name.startsWith('h')) this.#noteHint(name);
     const history = this.historyOf(key);
     const old = before?.record ?? emptyRecord;
     const next = after?.record ?? emptyRecord;
@@ -161,13 +193,18 @@ export class Ledger {
           `${where}: ${dotName(sibling.dot)} is ${known.content}, and ${contentOf(sibling)}`,
         );
       }
-      const write = known ?? this.#discover(where, key, history.add(sibling, undefined));
+      const write =
+        known ?? this.#discover(where, key, history.add(sibling, this.#options.nowMs()));
       // What an earlier process wrote, and its disk has lost, comes back from others.
       const isMine =
         after?.mine.actors.includes(sibling.dot.actor) === true &&
         sibling.dot.stamp > watched.floor;
       if (isMine && !covered(old.vv, sibling.dot)) {
-        if (known === undefined) this.#issue(watched, where, write);
+        if (known === undefined) {
+          this.#issue(watched, where, write);
+          write.madeInHint = name.startsWith('h');
+          this.#countSiblings(where, write, [old, next]);
+        }
         if (write.claims === undefined) this.#make(where, history, write, [old, next]);
       }
     }
@@ -211,6 +248,25 @@ export class Ledger {
       this.#complain('I18', `${where}: counts ${write.text}, more than was asked for`);
     }
     return write;
+  }
+
+  /** I14: whoever coordinates a write keeps to the limit; merging never refuses. */
+  #countSiblings(
+    where: string,
+    { operations }: KnownWrite,
+    [old, next]: readonly [Record, Record],
+  ): void {
+    const [before, after] = [old.siblings.length, next.siblings.length];
+    const context = this.#issued.contextOf(operations.at(-1) ?? -1);
+    if (context === undefined) return;
+    // One batch may bring what was merged beside it.
+    const isAlone = next.siblings.filter(({ dot }) => !covered(old.vv, dot)).length === 1;
+    if (isAlone && after > Math.max(before, this.#options.siblingLimit)) {
+      this.#complain('I14', `${where}: a write makes ${after} siblings of ${before}`);
+    }
+    if (old.siblings.filter(({ dot }) => covered(context, dot)).length >= 3) {
+      this.#options.mark('3 siblings merged by one write');
+    }
   }
 
   #issue(watched: Watched, where: string, { dot }: KnownWrite): void {

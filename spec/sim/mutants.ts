@@ -1,6 +1,7 @@
 /**
  * Faults that the simulator must find: the honest measure of what it is able to see. Names as in
- * RELIABILITY: V2, V6, V8 of its appendix B, the others of its section 2.
+ * RELIABILITY: V2, V6, V8 of its appendix B, B1 to B11 of its section 2; Q1 to Q4 are about what clients
+ * are told beyond single keys.
  */
 export interface Edit {
   readonly file: string;
@@ -98,8 +99,8 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: 'lib/coordinator/put-core.ts',
-        find: '    if (!this.#holders.includes(member)) this.#holders.push(member);',
-        replace: '    this.#holders.push(member);',
+        find: 'this.#holders.includes(member) || ',
+        replace: '',
       },
     ],
   },
@@ -113,6 +114,50 @@ export const mutants: readonly Mutant[] = [
         replace:
           "    if (answer.kind === 'nothing') this.#core.record(member, { vv: [], siblings: [] });\n" +
           "    if (answer.kind === 'record') this.#core.record(member, answer.record);",
+      },
+    ],
+  },
+  {
+    name: 'Q1',
+    why: 'commands of one connection overtake each other on a key',
+    edits: [
+      {
+        file: 'lib/commands/in-flight.ts',
+        find: '      if (use !== undefined && use.way !== way) return false;\n',
+        replace: '      if (use !== undefined && use.count < 0) return way !== use.way;\n',
+      },
+    ],
+  },
+  {
+    name: 'Q2',
+    why: 'EXEC does not look again at what was watched',
+    edits: [
+      {
+        file: 'lib/commands/transactions.ts',
+        find: '(differs ? undefined : start(batch, queue))',
+        replace: '(differs && queue.length === 0 ? undefined : start(batch, queue))',
+      },
+    ],
+  },
+  {
+    name: 'Q3',
+    why: 'a page of SCAN is given however few owners have answered',
+    edits: [
+      {
+        file: 'lib/coordinator/ring-scan.ts',
+        find: '    if (asked < needed) {',
+        replace: '    if (asked < Math.min(0, needed)) {',
+      },
+    ],
+  },
+  {
+    name: 'Q4',
+    why: 'WAIT counts every owner that answers',
+    edits: [
+      {
+        file: 'lib/coordinator/explain.ts',
+        find: '  return records.filter((record) => versionOf(record, hash).equals(newest)).length;',
+        replace: '  return records.filter(() => newest.length > 0).length;',
       },
     ],
   },

@@ -3,9 +3,10 @@
  * are destroyed only where each of their writes lies on another node too.
  */
 import { emptyRecord } from '../../lib/causal/record.ts';
-import type { Clients, Referee } from './clients.ts';
+import type { Clients } from './clients.ts';
 import { clientKey } from './ledger.ts';
 import type { Action, Fault } from './plan.ts';
+import type { Referee } from './running.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 const restartAgainMs = 500;
@@ -19,6 +20,8 @@ export class Nemesis {
   /** How many faults cut a directed link now. */
   readonly #cuts = new Map<string, number>();
   #isOver = false;
+  #active = 0;
+  #calmSinceMs = Number.NEGATIVE_INFINITY;
   /** What was done. */
   readonly done = new Map<string, number>();
 
@@ -34,14 +37,22 @@ export class Nemesis {
       timers.after(atMs, () => {
         if (this.#isOver) return;
         this.#referee.ring.trace.add('nemesis', JSON.stringify(fault));
+        this.#active += 1;
         const undo = this.#strike(fault);
         this.done.set(fault.kind, (this.done.get(fault.kind) ?? 0) + 1);
         timers.after(forMs, () => {
           if (!this.#isOver) undo();
+          this.#active -= 1;
+          this.#calmSinceMs = this.#referee.ring.time.nowMs;
           this.#clients.reshaped();
         });
       });
     }
+  }
+
+  /** Since when no fault is at work; Infinity: one is. */
+  get calmSinceMs(): number {
+    return this.#active > 0 ? Number.POSITIVE_INFINITY : this.#calmSinceMs;
   }
 
   /** Everything is put right, and stays so. */
@@ -220,13 +231,12 @@ export class Nemesis {
     const spare = [...ledger.keys.keys()].filter((key) => {
       return copies.isSpare(node, key) && copies.isSound(key);
     });
-    const held = [...disk.rows.keys()]
+    const targets = [...disk.rows.keys()]
       .filter((name) => name.startsWith('d') || name.startsWith('h'))
       .filter((name) => spare.includes(clientKey(name)))
       .filter(
         (name) => (ledger.decode(name, disk.rows.get(name))?.record ?? emptyRecord).vv.length,
       );
-    const targets = kind === 'bit-flip' ? held.filter((name) => name.startsWith('d')) : held;
     if (targets.length === 0) return;
     const chosen = kind === 'wipe' ? targets : [this.#random.pick(targets)];
     const names = new Set(chosen);

@@ -6,39 +6,7 @@
 import type { Chaos } from './chaos-transport.ts';
 import { noChaos } from './chaos-transport.ts';
 import { type SeededRandom, stream } from './seeded-random.ts';
-
-/** What a client may ask; `write` of a dyn-put is chosen by `context`. */
-export const operationKinds = [
-  'get',
-  'set',
-  'del',
-  'setnx',
-  'append',
-  'incr',
-  'expire',
-  'mset',
-  'wait',
-  'dyn-get',
-  'dyn-put',
-  'dyn-del',
-  'flush',
-] as const;
-export type OperationKind = (typeof operationKinds)[number];
-
-export interface Operation {
-  /** Unique; part of what is written. */
-  readonly id: number;
-  readonly atMs: number;
-  readonly client: number;
-  readonly node: number;
-  readonly kind: OperationKind;
-  readonly key: string;
-  /** The second key of MSET. */
-  readonly other: string;
-  /** Which of the contexts that the client remembers of this key. */
-  readonly context: 'last' | 'stale' | 'none';
-  readonly ttlMs: number;
-}
+import { type ClientTraits, drawOperations, type Operation, weighted } from './workload.ts';
 
 export type Fault =
   | { readonly kind: 'crash' | 'stop' | 'pause'; readonly nodes: readonly number[] }
@@ -82,64 +50,22 @@ export interface Plan {
   readonly seed: number;
   readonly nodes: number;
   readonly quorum: readonly [n: number, r: number, w: number];
+  /** R and W come from `quorum-db`. */
+  readonly quorumByDb: boolean;
   readonly strict: boolean;
+  readonly siblingLimit: number;
   readonly appendfsync: 'always' | 'everysec';
   readonly timeoutMs: number;
   readonly offsetsMs: readonly number[];
   readonly drifts: readonly number[];
   readonly chaos: Chaos;
   readonly durationMs: number;
+  /** Keys that were written before, on all owners, and are left alone. */
+  readonly coldKeys: number;
+  /** By the number of the client; those that are not there have nothing special. */
+  readonly clients: readonly ClientTraits[];
   readonly operations: readonly Operation[];
   readonly actions: readonly Action[];
-}
-
-/** A record that only this kind of load touches is checked more strictly. */
-export type KeyRole = 'mixed' | 'dyn' | 'plain' | 'counter' | 'log';
-
-const roleOperations: {
-  readonly [role in KeyRole]: readonly (readonly [OperationKind, number])[];
-} = {
-  mixed: [
-    ['get', 3],
-    ['set', 4],
-    ['del', 1],
-    ['setnx', 1],
-    ['append', 1],
-    ['expire', 1],
-    ['mset', 1],
-    ['dyn-get', 2],
-    ['dyn-put', 4],
-    ['dyn-del', 1],
-    ['wait', 1],
-  ],
-  dyn: [
-    ['dyn-get', 3],
-    ['dyn-put', 6],
-    ['dyn-del', 1],
-    ['get', 1],
-  ],
-  plain: [
-    ['get', 3],
-    ['set', 5],
-    ['del', 1],
-    ['setnx', 2],
-    ['mset', 1],
-    ['expire', 1],
-    ['wait', 1],
-  ],
-  counter: [
-    ['incr', 4],
-    ['get', 1],
-  ],
-  log: [
-    ['append', 4],
-    ['get', 1],
-  ],
-};
-const roles = Object.keys(roleOperations) as KeyRole[];
-
-export function roleOf(key: string): KeyRole {
-  return roles.find((role) => key.startsWith(role)) ?? 'mixed';
 }
 
 const quorums = [
@@ -183,28 +109,41 @@ export function planOf(seed: number): Plan {
   const count = random.between(60, large ? 600 : 250);
   const skewed = random.chance(0.5);
   const flushes = random.chance(0.08);
+  const scans = random.chance(0.2);
+  const quorum = random.pick(quorums);
   return {
     seed,
     nodes,
-    quorum: random.pick(quorums),
+    quorum,
+    quorumByDb: random.chance(0.15),
     strict: random.chance(0.2),
+    siblingLimit: random.pick([100, 100, 5]),
     appendfsync: random.chance(0.6) ? 'always' : 'everysec',
     timeoutMs: random.pick([100, 300, 500]),
     offsetsMs: Array.from({ length: nodes }, () => (skewed ? random.between(-50, 50) : 0)),
     drifts: Array.from({ length: nodes }, () => (skewed ? (random.unit() * 2 - 1) * 1e-4 : 0)),
-    chaos: random.chance(0.4) ? drawChaos(random) : noChaos,
+    chaos: random.chance(0.35) ? drawChaos(random) : noChaos,
     durationMs,
+    coldKeys: scans ? random.between(3, 15) : 0,
+    clients: drawTraits(random, clients, Math.min(nodes, quorum[0])),
     operations: drawOperations(stream(seed, 'workload'), {
       nodes,
       durationMs,
       clients,
       count,
       flushes,
+      scans,
     }),
-    actions: random.chance(0.1)
-      ? []
-      : drawActions(stream(seed, 'nemesis'), nodes, durationMs, flushes),
+    actions: random.chance(0.2) ? [] : drawActions(stream(seed, 'nemesis'), nodes, durationMs),
   };
+}
+
+function drawTraits(random: SeededRandom, clients: number, n: number): readonly ClientTraits[] {
+  const [some, tracking] = [random.chance(0.2), random.chance(0.15)];
+  return Array.from({ length: clients }, () => ({
+    ...(some && random.chance(0.5) && { quorum: [random.between(1, n), random.between(1, n)] }),
+    tracks: tracking && random.chance(0.5),
+  }));
 }
 
 function drawChaos(random: SeededRandom): Chaos {
@@ -218,54 +157,9 @@ function drawChaos(random: SeededRandom): Chaos {
   };
 }
 
-interface Load {
-  readonly nodes: number;
-  readonly durationMs: number;
-  readonly clients: number;
-  readonly count: number;
-  readonly flushes: boolean;
-}
-
-function drawOperations(random: SeededRandom, load: Load): Operation[] {
-  const keys = Array.from({ length: random.between(1, 4) }, (_, index) => {
-    return `${random.pick(roles)}${index}`;
-  });
-  const blind = random.unit();
-  const times = Array.from({ length: load.count }, () => random.below(load.durationMs));
-  return times
-    .sort((a, b) => a - b)
-    .map((atMs, id) => {
-      const key = random.pick(keys);
-      const flush = load.flushes && random.chance(0.01);
-      return {
-        id,
-        atMs,
-        client: random.below(load.clients),
-        node: random.below(load.nodes),
-        kind: flush ? 'flush' : weighted(random, roleOperations[roleOf(key)]),
-        key,
-        other: random.pick(keys.filter((name) => !isExact(name)).concat('plain9')),
-        context: random.chance(blind) ? 'none' : random.chance(0.2) ? 'stale' : 'last',
-        ttlMs: random.pick([50, 500, 5000, 100_000]),
-      } as const;
-    });
-}
-
-/** Keys whose checks allow no other writes. */
-function isExact(key: string): boolean {
-  return ['counter', 'log', 'dyn'].includes(roleOf(key));
-}
-
-function drawActions(
-  random: SeededRandom,
-  nodes: number,
-  durationMs: number,
-  flushes: boolean,
-): Action[] {
-  // A damaged record of a key that a flush made all others forget is repaired by nobody.
-  const possible = faultKinds.filter((kind) => kind !== 'bit-flip' || !flushes);
-  const enabled = possible.filter(() => random.chance(0.3));
-  if (enabled.length === 0) enabled.push(random.pick(possible));
+function drawActions(random: SeededRandom, nodes: number, durationMs: number): Action[] {
+  const enabled = faultKinds.filter(() => random.chance(0.3));
+  if (enabled.length === 0) enabled.push(random.pick(faultKinds));
   const weights = enabled.map((kind) => [kind, faultWeights[kind]] as const);
   const count = random.between(1, 4 + Math.floor(durationMs / 1500));
   return Array.from({ length: count }, () => {
@@ -304,13 +198,4 @@ function drawFault(random: SeededRandom, kind: FaultKind, nodes: number): Fault 
     default:
       return { kind, nodes: one };
   }
-}
-
-function weighted<T>(random: SeededRandom, items: readonly (readonly [T, number])[]): T {
-  let at = random.unit() * items.reduce((sum, [, weight]) => sum + weight, 0);
-  for (const [item, weight] of items) {
-    at -= weight;
-    if (at < 0) return item;
-  }
-  throw new Error('nothing to choose from');
 }

@@ -5,15 +5,20 @@
  *   --runs K       so many seeds from there on (1 with --seed, else 200)
  *   --trace        prints the whole trace of the first run
  *   --hash         prints the hash of each trace: equal for equal seeds, in every process
+ *   --shrink       the smallest plan that fails as this seed does, as a table; --json prints it
  *   --mutant NAME  over code with this fault planted (mutants.ts)
  *   --mutants      each mutant until it is found; fails if one is not within --runs (1000)
  *
- * What failed is printed with its trace and the command that repeats it; exit code 1.
+ * What failed is printed with its trace and the command that repeats it; exit code 1. So it is if
+ * `enoughRuns` or more never reached a rare state of `sometimes.ts`.
  */
 import { parseArgs } from 'node:util';
 import { Campaign, type Summary } from './campaign.ts';
 import { mutants } from './mutants.ts';
-import type { Outcome } from './simulate.ts';
+import { planOf } from './plan.ts';
+import { shrink, spaceTimeTable } from './shrink.ts';
+import { type Outcome, simulate } from './simulate.ts';
+import { enoughRuns, neverReached } from './sometimes.ts';
 
 const traceLinesMax = 400;
 const tracesMax = 2;
@@ -24,6 +29,8 @@ const { values } = parseArgs({
     runs: { type: 'string' },
     mutant: { type: 'string' },
     mutants: { type: 'boolean', default: false },
+    shrink: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     hash: { type: 'boolean', default: false },
   },
@@ -32,7 +39,8 @@ const { values } = parseArgs({
 const first = Number(values.seed ?? 1);
 const runs = Number(values.runs ?? (values.mutants ? 1000 : values.seed === undefined ? 200 : 1));
 
-process.exitCode = values.mutants ? await huntMutants() : await runSeeds();
+const work = values.mutants ? huntMutants : values.shrink ? shrinkSeed : runSeeds;
+process.exitCode = await work();
 
 async function runSeeds(): Promise<number> {
   const failed: Outcome[] = [];
@@ -45,7 +53,25 @@ async function runSeeds(): Promise<number> {
   for (const outcome of failed.slice(0, tracesMax)) printTrace(outcome);
   for (const outcome of failed) printFailure(outcome);
   printSummary(summary);
-  return failed.length > 0 ? 1 : 0;
+  const missing = values.mutant === undefined && runs >= enoughRuns && failed.length === 0;
+  const never = missing ? neverReached(summary.counts) : [];
+  for (const name of never) console.log(`never reached: ${name}`);
+  return failed.length + never.length > 0 ? 1 : 0;
+}
+
+async function shrinkSeed(): Promise<number> {
+  const small = await shrink(planOf(first));
+  if (small === undefined) {
+    console.log(`seed ${first} does not fail`);
+    return 0;
+  }
+  const outcome = await simulate(small.plan);
+  printTrace(outcome);
+  console.log(`${spaceTimeTable(small.plan)}\n`);
+  if (values.json) console.log(`${JSON.stringify(small.plan)}\n`);
+  printFailure(outcome);
+  console.log(`${small.runs} runs`);
+  return 1;
 }
 
 async function huntMutants(): Promise<number> {

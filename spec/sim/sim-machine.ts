@@ -5,6 +5,7 @@
  * waits until it is resumed.
  */
 import { Deferred, isLater } from '../../lib/base/later.ts';
+import type { Client } from '../../lib/commands/ports.ts';
 import { Session } from '../../lib/commands/session.ts';
 import { Config } from '../../lib/config.ts';
 import { createNode, type Node } from '../../lib/node.ts';
@@ -17,6 +18,8 @@ import { SimStorage } from './sim-storage.ts';
 import { silentLog, type VirtualTime } from './virtual-time.ts';
 
 const { hashes } = realSystem(silentLog);
+
+const idle = { fd: -1, queryBytes: 0, outputBytes: 0, pendingReplies: 0 };
 
 export type MachineState = 'down' | 'starting' | 'up' | 'stopping';
 
@@ -48,6 +51,8 @@ export class SimMachine {
   #paused = false;
   #waiting: (() => void)[] = [];
   #sessions = 0;
+  /** Connections of the process that runs. */
+  readonly #clients = new Map<number, Client>();
 
   constructor(time: VirtualTime, options: MachineOptions) {
     this.#time = time;
@@ -83,7 +88,7 @@ export class SimMachine {
         system,
         storage: this.disk,
         transport: this.#options.transport(system),
-        ...noClients(),
+        ...this.#doorsToClients(),
       });
       if (life !== this.lives) return;
       this.#node = node;
@@ -132,6 +137,7 @@ export class SimMachine {
     this.#sessions += 1;
     const session = new Session(this.#sessions, 'sim', this.host, this.#time.nowMs);
     session.authenticated = true;
+    this.#clients.set(session.id, { session, use: () => idle, kill: () => {} });
     return session;
   }
 
@@ -163,9 +169,35 @@ export class SimMachine {
     this.lives += 1;
     this.disk.crash(kind);
     this.#node = undefined;
+    this.#clients.clear();
     this.state = 'down';
     this.#paused = false;
     this.#waiting = [];
+  }
+
+  /** Towards clients: those of the simulator speak to the dispatcher itself. */
+  #doorsToClients() {
+    const clients = this.#clients;
+    return {
+      clients: {
+        all: () => [...clients.values()],
+        byId: (id: number) => clients.get(id),
+        get count() {
+          return clients.size;
+        },
+      },
+      traffic: {
+        connectionsReceived: 0,
+        connectionsRejected: 0,
+        bytesRead: 0,
+        bytesWritten: 0,
+        outputLimitDisconnections: 0,
+        queryLimitDisconnections: 0,
+      },
+      version: '0.0.0',
+      process: () => processView,
+      shutdown: () => {},
+    };
   }
 
   #system(life: number): System {
@@ -195,22 +227,4 @@ export class SimMachine {
     };
     return { debug: () => {}, verbose: () => {}, notice: write, warning: write };
   }
-}
-
-/** The doors towards clients: those of the simulator speak to the dispatcher itself. */
-function noClients() {
-  return {
-    clients: { all: () => [], byId: () => undefined, count: 0 },
-    traffic: {
-      connectionsReceived: 0,
-      connectionsRejected: 0,
-      bytesRead: 0,
-      bytesWritten: 0,
-      outputLimitDisconnections: 0,
-      queryLimitDisconnections: 0,
-    },
-    version: '0.0.0',
-    process: () => processView,
-    shutdown: () => {},
-  };
 }

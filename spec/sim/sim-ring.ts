@@ -9,6 +9,7 @@ import type { System } from '../../lib/runtime/ports.ts';
 import { PeerTransport } from '../../lib/transport/peer-transport.ts';
 import { plain } from '../support/fake-ports.ts';
 import { type Chaos, ChaosTransport, noChaos } from './chaos-transport.ts';
+import { SimConnection, type Word } from './sim-connection.ts';
 import { SimMachine } from './sim-machine.ts';
 import { SimNetwork } from './sim-network.ts';
 import { Trace } from './trace.ts';
@@ -22,11 +23,11 @@ export interface RingOptions {
   readonly drifts?: readonly number[];
 }
 
-export type Word = string | number | Buffer;
-
 const peerPort = 17_000;
 const frameBytesMax = 64 * 1024 * 1024;
 const foundingMsMax = 60_000;
+/** What a node logs when its storage is whole again. */
+const fenceLeft = 'the storage has been opened again';
 
 export class SimRing {
   readonly time: VirtualTime;
@@ -35,6 +36,8 @@ export class SimRing {
   readonly trace: Trace;
   /** Of calls between nodes, from now on. */
   chaos: Chaos = noChaos;
+  /** A rare state was reached. */
+  onMark: (name: string) => void = () => {};
   /** Directed links that are cut. */
   readonly #cuts = new Set<string>();
 
@@ -50,7 +53,10 @@ export class SimRing {
         offsetMs: options.offsetsMs?.[index] ?? 0,
         drift: options.drifts?.[index] ?? 0,
         transport: (system) => this.#transport(host, system),
-        log: (text) => this.trace.add(host, text),
+        log: (text) => {
+          this.trace.add(host, text);
+          if (text.includes(fenceLeft)) this.onMark('fence entered and left');
+        },
       });
     });
   }
@@ -142,6 +148,12 @@ export class SimRing {
     return reached;
   }
 
+  connect(index: number): SimConnection {
+    const machine = this.at(index);
+    const timers = this.time.timers();
+    return new SimConnection(machine, (run) => timers.soon(() => machine.deliver(run)));
+  }
+
   session(index: number): Session {
     return this.at(index).session();
   }
@@ -198,7 +210,10 @@ export class SimRing {
       frameBytesMax,
     });
     const chance = this.time.stream(`chaos ${host} ${this.time.nowMs}`);
-    return new ChaosTransport(inner, system.timers, chance, () => this.chaos);
+    return new ChaosTransport(inner, system.timers, chance, {
+      chaos: () => this.chaos,
+      mark: (name) => this.onMark(name),
+    });
   }
 }
 

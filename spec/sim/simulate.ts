@@ -5,12 +5,13 @@
 
 import { realSystem } from '../../lib/runtime/system.ts';
 import { noChaos } from './chaos-transport.ts';
-import { Clients, type Referee } from './clients.ts';
-import { checkConverged, readEverything } from './convergence.ts';
+import { Clients } from './clients.ts';
+import { checkConverged, checkUsable, readEverything } from './convergence.ts';
 import { Copies } from './copies.ts';
 import { Ledger } from './ledger.ts';
 import { Nemesis } from './nemesis.ts';
 import type { Plan } from './plan.ts';
+import type { Referee } from './running.ts';
 import { SimRing } from './sim-ring.ts';
 import { silentLog } from './virtual-time.ts';
 
@@ -32,26 +33,28 @@ export interface Outcome {
 class Stopped extends Error {}
 
 export async function simulate(plan: Plan): Promise<Outcome> {
-  const ring = new SimRing(plan.seed, {
-    nodes: plan.nodes,
-    quorum: plan.quorum,
-    offsetsMs: plan.offsetsMs,
-    drifts: plan.drifts,
-    directives: {
-      appendfsync: plan.appendfsync,
-      'request-timeout-ms': String(plan.timeoutMs),
-      'quorum-strict': plan.strict ? 'yes' : 'no',
-    },
-  });
+  const ring = ringOf(plan);
   const failures: string[] = [];
   const complain = (invariant: string, text: string): void => {
     failures.push(`${invariant}: ${text}`);
     ring.trace.add('!!', `${invariant}: ${text}`);
   };
+  const marks = new Map<string, number>();
+  const mark = (name: string): void => {
+    marks.set(name, (marks.get(name) ?? 0) + 1);
+  };
+  ring.onMark = mark;
   const clients = new Clients(plan);
-  const ledger = new Ledger(clients, hashes.crc32, complain);
+  const ledger = new Ledger(clients, hashes.crc32, {
+    siblingLimit: plan.siblingLimit,
+    nowMs: () => ring.time.nowMs,
+    complain,
+    mark,
+  });
   const copies = new Copies(ring.machines, ledger, plan.appendfsync === 'always');
-  const referee: Referee = { ring, ledger, copies, complain };
+  const isCalm = Object.values(plan.chaos).every((value) => value === 0);
+  const calmSinceMs = (): number => (isCalm ? nemesis.calmSinceMs : Number.POSITIVE_INFINITY);
+  const referee: Referee = { ring, ledger, copies, calmSinceMs, complain, mark };
   const nemesis = new Nemesis(referee, clients);
   for (const machine of ring.machines) {
     const { host, disk } = machine;
@@ -84,12 +87,14 @@ export async function simulate(plan: Plan): Promise<Outcome> {
     await readEverything(referee, clients, plan);
     check();
     await checkConverged(referee, clients, plan);
+    check();
+    await checkUsable(referee, clients, plan);
   } catch (error) {
     if (!(error instanceof Stopped)) complain('fault', describe(error));
   } finally {
     process.off('unhandledRejection', unhandled);
   }
-  const counts = await gather(ring, clients, nemesis);
+  const counts = await gather(ring, clients, nemesis, marks);
   return {
     seed: plan.seed,
     failures,
@@ -99,6 +104,23 @@ export async function simulate(plan: Plan): Promise<Outcome> {
     virtualMs: Math.round(ring.time.nowMs),
     counts,
   };
+}
+
+function ringOf(plan: Plan): SimRing {
+  const [n, r, w] = plan.quorum;
+  return new SimRing(plan.seed, {
+    nodes: plan.nodes,
+    quorum: plan.quorumByDb ? [n, 1, 1] : plan.quorum,
+    offsetsMs: plan.offsetsMs,
+    drifts: plan.drifts,
+    directives: {
+      appendfsync: plan.appendfsync,
+      'request-timeout-ms': String(plan.timeoutMs),
+      'quorum-strict': plan.strict ? 'yes' : 'no',
+      'sibling-limit': String(plan.siblingLimit),
+      ...(plan.quorumByDb && { 'quorum-db': `0 ${r} ${w}` }),
+    },
+  });
 }
 
 function describe(error: unknown): string {
@@ -143,8 +165,9 @@ async function gather(
   ring: SimRing,
   clients: Clients,
   nemesis: Nemesis,
+  marks: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, number>> {
-  const counts = new Map<string, number>(Object.entries(clients.ends));
+  const counts = new Map<string, number>([...Object.entries(clients.ends), ...marks]);
   for (const [kind, count] of nemesis.done) counts.set(`fault ${kind}`, count);
   const wanted = ['writes_sloppy', 'writes_uncertain', 'hints_delivered', 'read_repairs'];
   const more = ['forwards', 'reads_with_siblings', 'epoch_renewals', 'second_rounds'];

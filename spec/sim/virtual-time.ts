@@ -51,7 +51,7 @@ export class VirtualTime {
   }
 
   get eventsPending(): number {
-    return this.#events.size;
+    return this.#events.pending;
   }
 
   /** The same name gives the same sequence from its start. */

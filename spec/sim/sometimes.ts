@@ -1,0 +1,28 @@
+/**
+ * Rare states that a long campaign must have reached, or it has shown less than it seems to
+ * (RELIABILITY 4.6): by the names of the counts that runs gather.
+ */
+export const sometimes: readonly string[] = [
+  'acknowledged with a dot of a fallback',
+  'writes_sloppy',
+  'hints_delivered',
+  'uncertain write that survived',
+  'fence entered and left',
+  '3 siblings merged by one write',
+  'second_rounds',
+  'read_repairs',
+  'corrupt record repaired',
+  'forward repeated',
+  'batch delegated',
+  'batch run',
+  'exchange refused',
+  'complete scan',
+  'own writes read',
+];
+
+/** Runs after which each of them must have been seen. */
+export const enoughRuns = 1000;
+
+export function neverReached(counts: ReadonlyMap<string, number>): string[] {
+  return sometimes.filter((name) => (counts.get(name) ?? 0) === 0);
+}
