@@ -5,8 +5,8 @@
  * at all; a write to the source in between survives.
  */
 import { own } from '../base/bytes.ts';
-import { RedisError } from '../base/errors.ts';
-import { after, type Later } from '../base/later.ts';
+import { RedisError, StoreError } from '../base/errors.ts';
+import { after, Deferred, type Later, outcomeOf } from '../base/later.ts';
 import type { VersionVector } from '../causal/record.ts';
 import { visible } from '../causal/visible.ts';
 import { ok, type Reply } from '../protocol/reply.ts';
@@ -52,7 +52,26 @@ function writeTarget(
 /** Writes the target, then deletes the source; false if nothing was done. */
 function transfer(call: Call, source: Source, target: Place, onlyIfFree: boolean): Later<boolean> {
   return after(writeTarget(call, target, source.shown, onlyIfFree), (written) =>
-    written ? after(removeCovered(call, source.place, source.seen), () => true) : false,
+    written ? removeSource(call, source) : false,
+  );
+}
+
+function removeSource(call: Call, { place, seen }: Source): Later<true> {
+  const removed = new Deferred<true>();
+  outcomeOf(
+    () => removeCovered(call, place, seen),
+    () => removed.settle(true),
+    (error) => removed.fail(withTargetWritten(error)),
+  );
+  return removed;
+}
+
+/** A refusal is none any more: the target is there */
+function withTargetWritten(error: unknown): unknown {
+  const isRefusal = error instanceof RedisError || error instanceof StoreError;
+  if (!isRefusal || error.message.startsWith('UNCERTAIN')) return error;
+  return new RedisError(
+    `UNCERTAIN the target was written, the source could not be deleted: ${error.message}`,
   );
 }
 

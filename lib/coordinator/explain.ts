@@ -1,6 +1,7 @@
 /** What operators ask of one key: who holds which version, and which hints are on their way. */
 import { RedisError } from '../base/errors.ts';
-import { merge, type Record } from '../causal/record.ts';
+import type { Later } from '../base/later.ts';
+import { emptyRecord, merge, type Record } from '../causal/record.ts';
 import { digest } from '../causal/record-codec.ts';
 import type { Place } from '../replica/place.ts';
 import type { Explanation } from './coordinator.ts';
@@ -66,23 +67,23 @@ function requestFor({ replica }: Parts, place: Place): Buffer {
   return encodeRead(head, 'record', Buffer.alloc(0));
 }
 
-/** Owners that hold everything that any reachable owner knows of the key. */
+/** Owners that hold everything that any reachable member knows of the key, hints included. */
 export async function holders(parts: Parts, place: Place): Promise<number> {
-  const { ring, replica, digest: hash } = parts;
+  const { ring, replica, hints, digest: hash } = parts;
   const owners = ring.ownersOf(place.slot);
+  const targets = owners.map((owner) => ring.idBytesOf(owner));
   const answers = await askAll(parts, peerKinds.read, requestFor(parts, place), {
-    here: async (): Promise<Record | undefined> =>
-      ring.isOwner(place.slot) ? replica.readRecord(place) : undefined,
-    decode: (body) => {
+    here: (): Later<Record | undefined> =>
+      ring.isOwner(place.slot) ? replica.readRecord(place) : hints.read(targets, place),
+    decode: (body): Record | undefined => {
       const answer = decodeReadAnswer(body);
       return answer.kind === 'record' ? answer.record : undefined;
     },
   });
-  const records = answers.flatMap(({ member, answer }) =>
-    owners.includes(member) && answer !== undefined ? [answer] : [],
-  );
-  const [first] = records;
-  if (first === undefined) throw new RedisError('CLUSTERDOWN need 1 replica, 0 reachable');
-  const newest = versionOf(records.reduce(merge, first), hash);
-  return records.filter((record) => versionOf(record, hash).equals(newest)).length;
+  const known = answers.flatMap(({ answer }) => (answer === undefined ? [] : [answer]));
+  const held = answers.filter(({ member }) => owners.includes(member));
+  if (held.length === 0) throw new RedisError('CLUSTERDOWN need 1 replica, 0 reachable');
+  const newest = versionOf(known.reduce(merge, emptyRecord), hash);
+  return held.filter(({ answer }) => answer !== undefined && versionOf(answer, hash).equals(newest))
+    .length;
 }

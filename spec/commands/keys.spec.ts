@@ -15,6 +15,23 @@ for (const late of [false, true]) {
       bench.coordinator.late = late;
     });
 
+    it('RENAME and MOVE are uncertain when only the delete of the source is refused', async () => {
+      await bench.run('mset', 'a', '1', 'm', '2');
+      bench.coordinator.put = () => {
+        throw new RedisError('CLUSTERDOWN need 3 replicas, 2 reachable');
+      };
+      for (const line of [
+        ['rename', 'a', 'b'],
+        ['move', 'm', '1'],
+      ]) {
+        expect(await bench.run(...line)).to.equal(
+          '-UNCERTAIN the target was written, the source could not be deleted: ' +
+            'CLUSTERDOWN need 3 replicas, 2 reachable',
+        );
+      }
+      expect(await bench.run('mget', 'a', 'b')).to.deep.equal(['1', '1']);
+    });
+
     it('DEL, UNLINK, EXISTS and TOUCH count keys', () =>
       bench.answers([
         ['mset a 1 b 2 c 3', '+OK'],
