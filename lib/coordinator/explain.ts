@@ -64,7 +64,7 @@ export async function ownKnowledge(parts: Parts, place: Place): Promise<Knowledg
 
 function requestFor({ replica }: Parts, place: Place): Buffer {
   const head = { place, flushStamp: replica.flushed.of(place.db) };
-  return encodeRead(head, 'record', Buffer.alloc(0));
+  return encodeRead(head, 'whole', Buffer.alloc(0));
 }
 
 /** Owners that hold everything that any reachable member knows of the key, hints included. */
@@ -84,6 +84,6 @@ export async function holders(parts: Parts, place: Place): Promise<number> {
   const held = answers.filter(({ member }) => owners.includes(member));
   if (held.length === 0) throw new RedisError('CLUSTERDOWN need 1 replica, 0 reachable');
   const newest = versionOf(known.reduce(merge, emptyRecord), hash);
-  return held.filter(({ answer }) => answer !== undefined && versionOf(answer, hash).equals(newest))
-    .length;
+  const isComplete = (record: Record): boolean => versionOf(record, hash).equals(newest);
+  return held.filter(({ answer }) => answer !== undefined && isComplete(answer)).length;
 }

@@ -156,8 +156,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'lib/coordinator/explain.ts',
-        find: '  return records.filter((record) => versionOf(record, hash).equals(newest)).length;',
-        replace: '  return records.filter(() => newest.length > 0).length;',
+        find: '=> versionOf(record, hash).equals(newest);',
+        replace: '=> newest.length > 0 && record.vv.length >= 0;',
       },
     ],
   },

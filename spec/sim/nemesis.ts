@@ -12,6 +12,8 @@ import type { SeededRandom } from './seeded-random.ts';
 const restartAgainMs = 500;
 /** A commit takes some tens of milliseconds. */
 const relapseSlowness = 20;
+/** The check of the storage after an open is through by then. */
+const trustMs = 150;
 
 export class Nemesis {
   readonly #referee: Referee;
@@ -148,7 +150,10 @@ export class Nemesis {
     );
   }
 
-  /** Up again, slow to commit, and killed while it has hardly begun. */
+  /**
+   * Up again for long enough to trust what its last process has left, then slow to commit, and
+   * killed.
+   */
   #relapse(node: number, afterMs: number): void {
     const { ring } = this.#referee;
     const machine = ring.at(node);
@@ -156,9 +161,10 @@ export class Nemesis {
     if (this.#isOver) return;
     const life = machine.lives;
     this.#start(node, () => {
-      if (isVoid()) return;
-      machine.disk.slowness = relapseSlowness;
-      ring.time.timers().after(afterMs, () => {
+      ring.time.timers().after(trustMs, () => {
+        if (!isVoid()) machine.disk.slowness = relapseSlowness;
+      });
+      ring.time.timers().after(trustMs + afterMs, () => {
         if (isVoid()) return;
         machine.disk.slowness = 1;
         this.#kill(node, 'process');
