@@ -46,8 +46,12 @@ export class Judge {
     if (state === 'refused') this.#judgeRefusal(running);
   }
 
-  /** `seen`: what it began from. */
-  judgeExchange({ operation, r, w }: Running, seen: unknown): void {
+  /**
+   * `seen`: what it began from. Under TRACK a batch runs where it is sent, and what two of them
+   * write from one value stays as siblings.
+   */
+  judgeExchange({ operation, r, w, tracks }: Running, seen: unknown): void {
+    if (tracks) return;
     const { key, id } = operation;
     const values = this.#exchanged.get(key) ?? new Set();
     const isSure = this.#isHealthy && !this.#history.anyFlush && r + w > this.#n && 2 * w > this.#n;
