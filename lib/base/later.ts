@@ -36,6 +36,9 @@ export function outcomeOf<T>(
   else value.then(onValue, onError);
 }
 
+/** For whom an outcome makes no difference. */
+export function nothing(): void {}
+
 type State = 'pending' | 'settled' | 'failed';
 
 /**

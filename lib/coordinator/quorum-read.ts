@@ -9,7 +9,7 @@
  */
 import { emptyBytes } from '../base/bytes.ts';
 import { RedisError, StoreError } from '../base/errors.ts';
-import { after, Deferred, type Later, outcomeOf } from '../base/later.ts';
+import { after, Deferred, type Later, nothing, outcomeOf } from '../base/later.ts';
 import type { Record } from '../causal/record.ts';
 import type { Place } from '../replica/place.ts';
 import { PeerError } from '../transport/transport.ts';
@@ -264,5 +264,3 @@ export class QuorumRead {
 function isCorruptThere(error: unknown): boolean {
   return error instanceof PeerError && error.message === 'STORE corrupt';
 }
-
-function nothing(): void {}

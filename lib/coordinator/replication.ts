@@ -9,7 +9,7 @@
  * replica made, and sending it twice changes nothing.
  */
 import { RedisError } from '../base/errors.ts';
-import { Deferred, outcomeOf } from '../base/later.ts';
+import { Deferred, nothing, outcomeOf } from '../base/later.ts';
 import type { Record } from '../causal/record.ts';
 import type { Place } from '../replica/place.ts';
 import { timeoutFor } from './deadlines.ts';
@@ -210,6 +210,3 @@ export class Replication {
     this.outcome.fail(this.uncertainty);
   }
 }
-
-/** At the quota, or while the disk refuses, it is left to anti-entropy. */
-function nothing(): void {}

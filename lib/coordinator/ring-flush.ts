@@ -41,7 +41,7 @@ export async function flushRing(parts: Parts, dbs: readonly number[]): Promise<v
   throw new RedisError(`UNCERTAIN acknowledged by ${confirmed.length} of ${asked} members`);
 }
 
-export function encodeFlush({ stamp, dbs }: FlushRequest): Buffer {
+function encodeFlush({ stamp, dbs }: FlushRequest): Buffer {
   const writer = new ByteWriter(16 + dbs.length).stamp(stamp).varint(dbs.length);
   for (const db of dbs) writer.byte(db);
   return writer.done();

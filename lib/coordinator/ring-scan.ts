@@ -180,7 +180,7 @@ function inTime<T>({ system }: Parts, timeoutMs: number, work: () => Later<T>): 
   return answer;
 }
 
-export function encodeScan({ db, from, count }: ScanRequest): Buffer {
+function encodeScan({ db, from, count }: ScanRequest): Buffer {
   return new ByteWriter(16).byte(db).stamp(from).varint(count).done();
 }
 
@@ -203,7 +203,7 @@ export function encodePage({ next, entries }: RingPage): Buffer {
   return writer.done();
 }
 
-export function decodePage(body: Buffer): RingPage {
+function decodePage(body: Buffer): RingPage {
   const reader = new ByteReader('a page of a scan', own(body), 0, body.length);
   const next = reader.stamp();
   const count = reader.varint();

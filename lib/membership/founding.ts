@@ -10,6 +10,7 @@
  *   remembers a ring of one       refuses seeds: joining comes with a later version
  */
 import { assert } from '../base/assert.ts';
+import { nothing } from '../base/later.ts';
 import { firstLayout } from '../ring/claim.ts';
 import type { Layout } from '../ring/layout.ts';
 import type { System, Timer } from '../runtime/ports.ts';
@@ -24,7 +25,7 @@ import {
   type RingSettings,
   ringKeyBytes,
 } from './identity.ts';
-import { Introductions, nothing } from './introductions.ts';
+import { Introductions } from './introductions.ts';
 import { Keeper } from './keeper.ts';
 import type { Member } from './member.ts';
 import type { MemberFacts } from './member-facts.ts';

@@ -5,7 +5,7 @@
 import { assert } from '../base/assert.ts';
 import { CodecError } from '../base/byte-reader.ts';
 import { RedisError } from '../base/errors.ts';
-import type { Deferred, Later } from '../base/later.ts';
+import { type Deferred, type Later, nothing } from '../base/later.ts';
 import type { PeerAddress, PeerId, Transport } from '../transport/transport.ts';
 import { IdentityError } from './identity.ts';
 import {
@@ -95,5 +95,3 @@ function readOrRefuse<T>(decode: () => T): T {
     throw isTheirs ? new RedisError(`ERR ${error.message}`) : error;
   }
 }
-
-export function nothing(): void {}

@@ -9,7 +9,7 @@
  */
 import { emptyBytes } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
-import type { Deferred, Later } from '../base/later.ts';
+import { type Deferred, type Later, nothing } from '../base/later.ts';
 import type { System } from '../runtime/ports.ts';
 import type { Store } from '../storage/store.ts';
 import {
@@ -19,7 +19,7 @@ import {
   type Transport,
 } from '../transport/transport.ts';
 import { encodeOffer, type Introduction, ringTagOf } from './introduction.ts';
-import { nothing, type Phase } from './introductions.ts';
+import type { Phase } from './introductions.ts';
 import type { Member } from './member.ts';
 import type { MemberFacts } from './member-facts.ts';
 import { membershipKinds } from './peer-kinds.ts';

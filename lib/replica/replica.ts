@@ -7,7 +7,7 @@
  * renewed in the same turn.
  */
 import { emptyBytes, own } from '../base/bytes.ts';
-import { type Later, outcomeOf } from '../base/later.ts';
+import { type Later, nothing, outcomeOf } from '../base/later.ts';
 import { emptyRecord, type Record, type Stamp, siblingKind } from '../causal/record.ts';
 import {
   decodeVersionVector,
@@ -290,5 +290,3 @@ export class Replica {
     };
   }
 }
-
-function nothing(): void {}
