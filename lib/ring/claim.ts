@@ -13,7 +13,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Layout } from './layout.ts';
-import { loadsOf, targetsOf } from './loads.ts';
+import { goalOf, targetsOf } from './loads.ts';
 import { orderPlaces } from './places.ts';
 
 export interface Candidate {
@@ -33,43 +33,22 @@ export function firstLayout(
 ): Layout {
   assert(candidates.length > 0, 'a ring has members');
   const members = [...candidates].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const replicas = Math.min(n, members.length);
-  const zones = zonesOf(members);
-  const zoneMax = zoneMaxOf(zones, replicas);
-  const vessels = members.map(({ weight }) => ({ weight, max: partitions }));
-  const loads = loadsOf(vessels, zones, zoneMax * partitions, partitions * replicas);
-  const targets = targetsOf(loads, zones, partitions * replicas);
-  const dealer = new Dealer(targets, zones, zoneMax);
+  const goal = goalOf(members, partitions, n);
+  const held = members.map(() => 0);
+  const dealer = new Dealer(targetsOf(goal, held), goal.zones, goal.zoneMax);
   const rows = Array.from({ length: partitions }, (_, dealt) =>
-    dealer.deal(replicas, partitions - dealt),
+    dealer.deal(goal.replicas, partitions - dealt),
   );
-  const weights = members.map(({ weight }) => weight);
   return {
     version: 1,
-    n: replicas,
+    n: goal.replicas,
     partitions,
     members: members.map(({ id }) => id),
-    owners: Uint16Array.from(orderPlaces(rows, weights, loads).flat()),
+    weights: goal.weights,
+    zones: members.map(({ zone }) => zone),
+    removed: [],
+    owners: Uint16Array.from(orderPlaces(rows, goal).flat()),
   };
-}
-
-function zonesOf(members: readonly Candidate[]): readonly (readonly number[])[] {
-  const zones = new Map<string, number[]>();
-  for (const [index, { zone }] of members.entries()) {
-    const known = zones.get(zone);
-    if (known === undefined) zones.set(zone, [index]);
-    else known.push(index);
-  }
-  return [...zones.values()];
-}
-
-/** The fewest replicas that a zone has to take; ceil(N / zones) unless some zone is too small. */
-function zoneMaxOf(zones: readonly (readonly number[])[], replicas: number): number {
-  let zoneMax = 1;
-  const room = (): number =>
-    zones.reduce((total, zone) => total + Math.min(zoneMax, zone.length), 0);
-  while (room() < replicas) zoneMax += 1;
-  return zoneMax;
 }
 
 interface Hand {

@@ -6,7 +6,8 @@
  *   sum over zones of min(Q * zmax, sum over members of min(Q, L * weight)) = Q * N
  *
  * Whole numbers by largest remainder, per zone, then per member: nobody is a partition or more away
- * from the level. Targets of this kind can always be met exactly (McNaughton's wrap-around rule).
+ * from the level. Who holds more than its share rounded down comes first: that saves a move.
+ * Targets of this kind can always be met exactly (McNaughton's wrap-around rule).
  */
 
 /** A vessel of this width takes no more than `max`. */
@@ -18,8 +19,54 @@ export interface Vessel {
 /** Members of one zone, by index. */
 export type Zone = readonly number[];
 
+/** What a table of owners should be like. */
+export interface Goal {
+  readonly partitions: number;
+  /** N, capped by the members. */
+  readonly replicas: number;
+  readonly zones: readonly Zone[];
+  /** Of one zone, in one partition. */
+  readonly zoneMax: number;
+  readonly weights: readonly number[];
+  /** What each member should hold, not rounded. */
+  readonly loads: readonly number[];
+}
+
+export function goalOf(
+  members: readonly { readonly weight: number; readonly zone: string }[],
+  partitions: number,
+  n: number,
+): Goal {
+  const replicas = Math.min(n, members.length);
+  const zones = zonesOf(members.map(({ zone }) => zone));
+  const zoneMax = zoneMaxOf(zones, replicas);
+  const weights = members.map(({ weight }) => weight);
+  const vessels = weights.map((weight) => ({ weight, max: partitions }));
+  const loads = loadsOf(vessels, zones, zoneMax * partitions, partitions * replicas);
+  return { partitions, replicas, zones, zoneMax, weights, loads };
+}
+
+function zonesOf(zoneOf: readonly string[]): readonly Zone[] {
+  const zones = new Map<string, number[]>();
+  for (const [index, zone] of zoneOf.entries()) {
+    const known = zones.get(zone);
+    if (known === undefined) zones.set(zone, [index]);
+    else known.push(index);
+  }
+  return [...zones.values()];
+}
+
+/** The fewest replicas that a zone has to take; ceil(N / zones) unless some zone is too small. */
+function zoneMaxOf(zones: readonly Zone[], replicas: number): number {
+  let zoneMax = 1;
+  const room = (): number =>
+    zones.reduce((total, zone) => total + Math.min(zoneMax, zone.length), 0);
+  while (room() < replicas) zoneMax += 1;
+  return zoneMax;
+}
+
 /** What each member should hold, not rounded; in sum `total`, which the zones can take. */
-export function loadsOf(
+function loadsOf(
   vessels: readonly Vessel[],
   zones: readonly Zone[],
   zoneMax: number,
@@ -37,17 +84,17 @@ export function loadsOf(
   return loads;
 }
 
-/** The same in whole numbers. */
-export function targetsOf(
-  loads: readonly number[],
-  zones: readonly Zone[],
-  total: number,
-): readonly number[] {
-  const inZone = zones.map((zone) => zone.map((member) => loads[member] ?? 0));
-  const wholes = rounded(inZone.map(sum), total);
+/** The loads in whole numbers; `held` is what each member holds now. */
+export function targetsOf(goal: Goal, held: readonly number[]): readonly number[] {
+  const { partitions, replicas, zones, loads } = goal;
+  const inZone = (values: readonly number[]): readonly (readonly number[])[] =>
+    zones.map((zone) => zone.map((member) => values[member] ?? 0));
+  const shares = inZone(loads);
+  const holdings = inZone(held);
+  const wholes = rounded(shares.map(sum), holdings.map(sum), partitions * replicas);
   const targets = new Array<number>(loads.length).fill(0);
   for (const [index, zone] of zones.entries()) {
-    const inside = rounded(inZone[index] ?? [], wholes[index] ?? 0);
+    const inside = rounded(shares[index] ?? [], holdings[index] ?? [], wholes[index] ?? 0);
     for (const [at, member] of zone.entries()) targets[member] = inside[at] ?? 0;
   }
   return targets;
@@ -75,13 +122,21 @@ function levelOf(contents: (level: number) => number, total: number): number {
   return high;
 }
 
-/** What is lost by rounding down goes to those who lost most, one each. */
-function rounded(shares: readonly number[], total: number): readonly number[] {
+/** What is lost by rounding down goes to those who keep it, then to those who lost most. */
+function rounded(
+  shares: readonly number[],
+  held: readonly number[],
+  total: number,
+): readonly number[] {
   const exact = shares.map((share) => (isWhole(share) ? Math.round(share) : share));
   const wholes = exact.map(Math.floor);
   const left = total - sum(wholes);
-  const lost = exact.map((share, index) => ({ index, part: share - Math.floor(share) }));
-  lost.sort((a, b) => b.part - a.part || a.index - b.index);
+  const lost = exact.flatMap((share, index) => {
+    const whole = Math.floor(share);
+    if (share === whole) return [];
+    return { index, part: share - whole, keeps: (held[index] ?? 0) > whole ? 1 : 0 };
+  });
+  lost.sort((a, b) => b.keeps - a.keeps || b.part - a.part || a.index - b.index);
   for (const { index } of lost.slice(0, left)) wholes[index] = (wholes[index] ?? 0) + 1;
   return wholes;
 }

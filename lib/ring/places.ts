@@ -3,25 +3,26 @@
  * clients see), so first places are proportional to weight, as far as the owners allow it; the
  * second place takes over, so the second places behind one first owner spread over all others.
  *
- * First places are dealt out greedily, then levelled along chains: a passes a first place on to b,
- * b another one to c. When no chain is left nobody could be nearer to its share.
+ * First places are dealt out greedily, or stay with who has them; then they are levelled along
+ * chains: a passes a first place on to b, b another one to c. When no chain is left nobody could be
+ * nearer to its share.
  */
 import { assert } from '../base/assert.ts';
-import { isWhole, poured } from './loads.ts';
+import { type Goal, isWhole, poured } from './loads.ts';
 
 /** Members by index. */
 type Row = readonly number[];
 type PerMember = readonly number[];
 
-/** `rows` holds the owners of each partition, `loads` how many each member should. */
+/** `rows` holds the owners of each partition; `begin`: who is the first, as far as it is fair. */
 export function orderPlaces(
   rows: readonly Row[],
-  weights: PerMember,
-  loads: PerMember,
+  { weights, loads }: Goal,
+  begin?: readonly number[],
 ): readonly Row[] {
   const vessels = weights.map((weight, member) => ({ weight, max: loads[member] ?? 0 }));
   const shares = poured(vessels, rows.length);
-  const firsts = new FirstPlaces(rows, dealFirsts(rows, shares), shares);
+  const firsts = new FirstPlaces(rows, begin ?? dealFirsts(rows, shares), shares);
   firsts.level();
   const followers = new Followers(loads);
   return rows.map((row, partition) => {
