@@ -8,4 +8,14 @@ export const membershipKinds = {
   offer: 3,
   /** This is my boot nonce: which one did you know before it? */
   recall: 4,
+  /** What I know of the members: a digest, rumours, and differences where digests differ. */
+  gossip: 5,
+  /** Probe that member for me: I can't reach it. */
+  relay: 6,
+  /** A ballot on the next layout: prepare or accept. */
+  ballot: 7,
+  /** Which layouts are active? */
+  layouts: 8,
+  /** Let this node in. */
+  join: 9,
 } as const;
