@@ -1,12 +1,16 @@
 /** What the directives say of this node among others: where it is, and whom it looks for. */
 import { type Config, ConfigError } from './config.ts';
 import type { FoundingOptions } from './membership/founding.ts';
+import { addressesOf } from './membership/seeds.ts';
 import { clusterNameBytesMax } from './transport/handshake.ts';
 import type { PeerTransportOptions } from './transport/peer-transport.ts';
 import type { PeerAddress } from './transport/transport.ts';
 
 /** Of the peer port from the port for clients. */
 const peerPortOffset = 10_000;
+const portMax = 65_535;
+/** In a layout. */
+const zoneBytesMax = 255;
 /** A frame holds a record, which may have several siblings of the longest value. */
 const longestValuesMax = 4;
 const frameOverheadBytes = 1024 * 1024;
@@ -29,6 +33,9 @@ export function peerTransportOptions(config: Config): PeerTransportOptions {
 }
 
 export function foundingOptions(config: Config): FoundingOptions {
+  if (Buffer.byteLength(config.text('zone')) > zoneBytesMax) {
+    throw new ConfigError(`bad value for 'zone': at most ${zoneBytesMax} bytes`);
+  }
   return {
     settings: {
       clusterName: config.text('cluster-name'),
@@ -39,6 +46,7 @@ export function foundingOptions(config: Config): FoundingOptions {
     isGiven: (name) => config.isGiven(name),
     seeds: seedsOf(config.text('seeds')),
     bootstrap: config.flag('bootstrap'),
+    replace: config.text('replace-node'),
     facts: {
       name: config.text('node-name'),
       host: config.text('announce-host') || hostOf(config),
@@ -50,9 +58,11 @@ export function foundingOptions(config: Config): FoundingOptions {
   };
 }
 
+/** 0: any free port. So it is where port + 10000 would be none. */
 function peerPortOf(config: Config): number {
   const port = config.number('port');
-  return config.number('peer-port') || (port === 0 ? 0 : port + peerPortOffset);
+  const usual = port === 0 || port + peerPortOffset > portMax ? 0 : port + peerPortOffset;
+  return config.number('peer-port') || usual;
 }
 
 /** The first address that others can name; empty: the one by which they reach this node. */
@@ -62,17 +72,11 @@ function hostOf(config: Config): string {
   return first === '' || first === '*' || first === '::*' || first === '0.0.0.0' ? '' : first;
 }
 
-/** `host:port,[v6]:port` */
 function seedsOf(text: string): readonly PeerAddress[] {
-  return text
-    .split(',')
-    .filter((seed) => seed !== '')
-    .map((seed) => {
-      const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(seed);
-      const port = Number(match?.[3]);
-      if (match === null || port < 1 || port > 65_535) {
-        throw new ConfigError(`bad value for 'seeds': expected host:port, got '${seed}'`);
-      }
-      return { host: match[1] ?? match[2] ?? '', port };
-    });
+  try {
+    return addressesOf(text);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError(`bad value for 'seeds': ${error.message}`);
+  }
 }

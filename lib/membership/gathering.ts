@@ -1,7 +1,8 @@
 /**
  * An empty node among its seeds, until it has a ring (DESIGN 2.1). One with `bootstrap` founds when
  * every other seed has just answered that it is empty too; of several such nodes the smallest id
- * does it. All others wait for its offer.
+ * does it. All others wait for its offer. Where a seed is in a ring already, that is asked to let
+ * this node in, again and again until a member offers it the ring.
  *
  * The founder decides by writing the ring to its own disk: before that nobody has heard of it,
  * after that it is handed to every member until all have it (`keeper.ts`), however often anyone
@@ -12,23 +13,24 @@
  */
 import { emptyBytes } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
-import { Deferred, type Later } from '../base/later.ts';
+import { Deferred, type Later, nothing } from '../base/later.ts';
 import { firstLayout } from '../ring/claim.ts';
 import type { System } from '../runtime/ports.ts';
 import type { Store } from '../storage/store.ts';
-import type { PeerAddress, PeerId } from '../transport/transport.ts';
+import { type PeerAddress, PeerError, type PeerId } from '../transport/transport.ts';
 import {
   checkAgainst,
   type Identity,
   IdentityError,
   type RingSettings,
+  ringDirectives,
   ringKeyBytes,
 } from './identity.ts';
-import { type Introduction, ringTagOf } from './introduction.ts';
+import { type Introduction, type JoinRequest, ringTagOf } from './introduction.ts';
 import type { Phase } from './introductions.ts';
 import type { Member } from './member.ts';
 import type { MemberFacts } from './member-facts.ts';
-import { type RingMembership, rememberRing } from './ring-rows.ts';
+import { newestOf, type RingMembership, rememberRing } from './ring-rows.ts';
 import { Seeds } from './seeds.ts';
 
 export interface GatheringOptions {
@@ -38,8 +40,12 @@ export interface GatheringOptions {
   readonly seeds: readonly PeerAddress[];
   readonly bootstrap: boolean;
   facts(): MemberFacts;
+  /** Name or id of the dead member whose place to take; empty: none. */
+  readonly replace: string;
   /** Asks a peer who it is now; settles after `heard`. */
   ask(peer: PeerId): Deferred<void>;
+  /** Asks a member to let this node in. Fails with what it says against that, a RESP error text. */
+  join(peer: PeerId, request: JoinRequest): Deferred<unknown>;
 }
 
 interface Choice {
@@ -101,21 +107,23 @@ export class Gathering implements Phase {
   introduction(to: PeerId): Introduction {
     const { bootstrap } = this.#options;
     const chosen = this.#chosen;
-    const ring = chosen && { tag: chosen.tag, listsYou: chosen.members.includes(to) };
-    return { facts: this.#options.facts(), bootstrap, ring };
+    const ring = chosen && {
+      tag: chosen.tag,
+      listsYou: chosen.members.includes(to),
+      removedYou: false,
+    };
+    return { facts: this.#options.facts(), bootstrap, ring, foundAt: '' };
   }
 
   heard(peer: PeerId, introduction: Introduction, address: PeerAddress | undefined): void {
     const isNews = this.#seeds.note(peer, introduction, address);
     const { ring } = introduction;
+    if (ring?.removedYou === true) {
+      this.done.fail(new IdentityError('this node was removed from its ring: start it empty'));
+      return;
+    }
     if (ring !== undefined && !ring.listsYou && this.#seeds.has(peer)) {
-      const where = this.#seeds.nameOf(peer);
-      this.done.fail(
-        new IdentityError(
-          `the ring of ${where} was founded without this node (${this.#id.slice(0, 8)}): ` +
-            'joining a ring comes with a later version',
-        ),
-      );
+      this.#join(peer);
       return;
     }
     if (isNews && this.#mayFound()) this.refresh();
@@ -139,6 +147,25 @@ export class Gathering implements Phase {
     return this.#choose(offer, tag).then(() => emptyBytes);
   }
 
+  joins(): Later<Buffer> {
+    throw new RedisError('BUSY this node has no ring yet');
+  }
+
+  /** What is wrong with this node's configuration ends its waiting, what may change does not. */
+  #join(peer: PeerId): void {
+    if (this.#chosen !== undefined) return;
+    const { settings, isGiven, replace } = this.#options;
+    const given = ringDirectives.filter((name) => isGiven(name));
+    const request = { id: this.#id, facts: this.#options.facts(), settings, given, replace };
+    this.#options.join(peer, request).listen(nothing, (error) => {
+      if (!(error instanceof PeerError) || error.code !== 'refused') return;
+      const [code, ...words] = error.message.split(' ');
+      const reason = words.join(' ');
+      if (code === 'ERR') this.done.fail(new IdentityError(reason));
+      else this.#complain('the ring does not let this node in yet', reason, peer);
+    });
+  }
+
   /** With a text that both logs show. */
   #refuseFaulty(offer: RingMembership, from: PeerId): void {
     try {
@@ -148,26 +175,27 @@ export class Gathering implements Phase {
     } catch (error) {
       if (!(error instanceof IdentityError)) throw error;
       const { message: reason } = error;
-      this.#complain(reason, from);
+      this.#complain('the offer of a ring was refused', reason, from);
       throw new RedisError(`ERR ${reason}`);
     }
   }
 
   /** It is offered once a second. */
-  #complain(reason: string, from: PeerId): void {
+  #complain(message: string, reason: string, from: PeerId): void {
     if (this.#refused === reason) return;
     this.#refused = reason;
-    this.#system.log.warning('the offer of a ring was refused', { reason, from });
+    this.#system.log.warning(message, { reason, from });
   }
 
   #faultOf({ identity, ring }: RingMembership, from: PeerId): string | undefined {
-    const { layout } = ring;
+    const layout = newestOf(ring);
     if (!identity.nodeId.equals(this.#options.nodeId)) return 'the offer is for another node';
     if (!layout.members.includes(this.#id)) return 'the ring does not list this node';
     if (!layout.members.includes(from)) return 'the ring does not list who offers it';
     if (layout.partitions !== identity.partitions) return 'the layout has other partitions';
     const n = Math.min(identity.n, layout.members.length);
-    return layout.n === n ? undefined : 'the layout has another N';
+    if (layout.n !== n) return 'the layout has another N';
+    return layout.removed.includes(this.#id) ? 'the ring has given this node up' : undefined;
   }
 
   #mayFound(): boolean {
@@ -185,7 +213,8 @@ export class Gathering implements Phase {
     const layout = firstLayout(candidates, settings.partitions, settings.n);
     const byId = new Map(candidates.map((member) => [member.id, member]));
     const members = layout.members.flatMap((id) => byId.get(id) ?? []);
-    this.#choose({ identity, ring: { members, layout } }, ringTagOf(ringKey, hashes)).listen(
+    const ring = { layouts: [layout], reading: layout.version, pending: [], members };
+    this.#choose({ identity, ring }, ringTagOf(ringKey, hashes)).listen(
       () => log.notice('founded a ring', { ...settings, members: members.length, id: this.#id }),
       () => undefined,
     );
@@ -195,7 +224,7 @@ export class Gathering implements Phase {
   #choose(offer: RingMembership, tag: Buffer): Deferred<RingMembership> {
     if (this.#chosen !== undefined) return this.#chosen.written;
     const written = rememberRing(this.#store, offer, this.#system).then(() => offer);
-    this.#chosen = { tag, members: offer.ring.layout.members, written };
+    this.#chosen = { tag, members: newestOf(offer.ring).members, written };
     written.listen(
       () => this.done.settle(offer),
       (error) => this.done.fail(error),

@@ -11,6 +11,9 @@ export const ringKeyBytes = 32;
 const identityVersion = 1;
 const fixedBytes = 1 + nodeIdBytes + ringKeyBytes + 4 + 2 + 1;
 
+/** What of a configuration belongs to the ring. Part of the wire format: append only. */
+export const ringDirectives = ['cluster-name', 'partitions', 'databases', 'quorum'] as const;
+
 export interface RingSettings {
   readonly clusterName: string;
   readonly partitions: number;

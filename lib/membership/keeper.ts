@@ -1,82 +1,104 @@
 /**
- * A member of a ring that exists. It knows where the others are, dials them for ever, and hands
- * the ring to each member that comes up empty under its own id: one that its founder has not
- * reached yet, or that lost its ring before it had it for good. Any member does this, so a founder
- * that dies after its decision is not missed.
+ * A member of a ring that exists. It knows where the others are, dials them for ever, hands the
+ * ring to each member that comes up empty under its own id (one that its founder has not reached
+ * yet, or that has just been let in), and takes the requests of nodes that want to join. Any member
+ * does this, so whoever decided something and died is not missed.
  *
  * Members say where they are whenever links come up; whoever moved is dialled at the new address.
  * Zone and weight belong to the layout and stay as they were when it was made.
+ *
+ * Two rings never merge. A node of another ring where a member should be is told so: if it is a
+ * founder that never had a second member, it has lost its disk (DESIGN 2.1).
  */
 import { emptyBytes } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
 import { type Deferred, type Later, nothing } from '../base/later.ts';
+import { partitionsOwned } from '../ring/preference-list.ts';
 import type { System } from '../runtime/ports.ts';
-import type { Store } from '../storage/store.ts';
 import {
   type PeerAddress,
   PeerError,
   type PeerId,
   type Transport,
 } from '../transport/transport.ts';
-import { encodeOffer, type Introduction, ringTagOf } from './introduction.ts';
+import { encodeOffer, type Introduction, type JoinRequest, ringTagOf } from './introduction.ts';
 import type { Phase } from './introductions.ts';
 import type { Member } from './member.ts';
 import type { MemberFacts } from './member-facts.ts';
 import { membershipKinds } from './peer-kinds.ts';
-import { type RingMembership, rememberMembers } from './ring-rows.ts';
 import { nameOfAddress } from './seeds.ts';
+import type { Topology } from './topology.ts';
 
 export interface KeeperOptions {
-  readonly self: number;
   /** Dialled whatever the members say. */
   readonly seeds: readonly PeerAddress[];
   facts(): MemberFacts;
   ask(peer: PeerId): Deferred<void>;
 }
 
+/** What a ring finds out about this node. */
+export interface KeeperEvents {
+  joins(request: JoinRequest, from: PeerId, fromHost: string): Later<Buffer>;
+  /** The members have given this node up. */
+  removed(): void;
+  /** This founder of a ring of one is where another ring has its member of that name. */
+  lostDisk(name: string): void;
+}
+
 /** The other side writes to its disk before it answers. */
 const offerTimeoutMs = 5000;
 
 export class Keeper implements Phase {
-  /** In the order of the layout; an entry is replaced when the member has moved. */
-  readonly members: Member[];
-  readonly #store: Store;
   readonly #system: System;
   readonly #transport: Transport;
-  readonly #known: RingMembership;
+  readonly #topology: Topology;
   readonly #options: KeeperOptions;
   readonly #tag: Buffer;
+  #events: KeeperEvents | undefined;
   /** Members that said they are empty. */
   readonly #empty = new Set<PeerId>();
   readonly #offering = new Set<PeerId>();
+  readonly #distrusted = new Set<PeerId>();
+  /** By id: where each member is dialled. */
+  readonly #dialled = new Map<PeerId, PeerAddress>();
   /** What was logged last of each peer; the same is not said twice. */
   readonly #complaints = new Map<PeerId, string>();
 
   constructor(
-    store: Store,
     doors: { readonly system: System; readonly transport: Transport },
-    known: RingMembership,
+    topology: Topology,
     options: KeeperOptions,
   ) {
-    this.#store = store;
     this.#system = doors.system;
     this.#transport = doors.transport;
-    this.#known = known;
+    this.#topology = topology;
     this.#options = options;
-    this.#tag = ringTagOf(known.identity.ringKey, this.#system.hashes);
-    this.members = [...known.ring.members];
-  }
-
-  get self(): number {
-    return this.#options.self;
+    this.#tag = ringTagOf(topology.identity.ringKey, this.#system.hashes);
   }
 
   /** Once the transport has a port. */
   start(): void {
-    this.#noteFacts(this.self, this.#options.facts(), undefined);
-    for (const [index, { host, peerPort }] of this.members.entries()) {
-      if (index !== this.self) this.#transport.dial({ host, port: peerPort });
-    }
+    this.#noteFacts(this.#topology.selfId, this.#options.facts(), undefined);
+    this.#dialAll();
+    this.#topology.onChange(() => this.#dialAll());
+  }
+
+  /** Until then nobody is let in. */
+  serve(events: KeeperEvents): void {
+    this.#events = events;
+  }
+
+  /** Two nodes speak as this member: what either says of itself changes nothing. */
+  distrust(peer: PeerId): void {
+    this.#distrusted.add(peer);
+  }
+
+  trust(peer: PeerId): void {
+    this.#distrusted.delete(peer);
+  }
+
+  trusts(peer: PeerId): boolean {
+    return !this.#distrusted.has(peer);
   }
 
   /** Once more to those who could not take the ring. */
@@ -86,15 +108,19 @@ export class Keeper implements Phase {
     }
   }
 
-  introduction(to: PeerId): Introduction {
-    const ring = { tag: this.#tag, listsYou: this.#indexOf(to) >= 0 };
-    return { facts: this.#options.facts(), bootstrap: false, ring };
+  introduction(to: PeerId, address?: PeerAddress): Introduction {
+    const topology = this.#topology;
+    const listsYou = topology.isActive(to);
+    const ring = { tag: this.#tag, listsYou, removedYou: topology.isRemoved(to) };
+    const foundAt = listsYou ? '' : (this.#memberAt(address)?.name ?? '');
+    return { facts: this.#options.facts(), bootstrap: false, ring, foundAt };
   }
 
-  heard(peer: PeerId, { facts, ring }: Introduction, address: PeerAddress | undefined): void {
-    const member = this.#indexOf(peer);
-    if (member < 0) {
-      this.#complainOfStranger(peer, facts, ring !== undefined, address);
+  heard(peer: PeerId, said: Introduction, address: PeerAddress | undefined): void {
+    const { facts, ring } = said;
+    if (ring?.tag.equals(this.#tag) === true && ring.removedYou) this.#events?.removed();
+    if (!this.#topology.isActive(peer)) {
+      this.#hearStranger(peer, said, address);
       return;
     }
     this.#empty.delete(peer);
@@ -105,7 +131,7 @@ export class Keeper implements Phase {
       this.#complain(peer, 'a member belongs to another ring', { name: facts.name });
       return;
     }
-    this.#noteFacts(member, facts, address);
+    this.#noteFacts(peer, facts, address);
   }
 
   gone(): void {}
@@ -113,65 +139,116 @@ export class Keeper implements Phase {
   ownAddress(): void {}
 
   /** Asked again by whoever has not heard our answer. */
-  offered(_from: PeerId, { identity }: RingMembership): Later<Buffer> {
+  offered(_from: PeerId, { identity }: { readonly identity: { readonly ringKey: Buffer } }) {
     if (!ringTagOf(identity.ringKey, this.#system.hashes).equals(this.#tag)) {
       throw new RedisError('ERR this node belongs to another ring');
     }
     return emptyBytes;
   }
 
-  #indexOf(peer: PeerId): number {
-    return this.#known.ring.layout.members.indexOf(peer);
+  joins(request: JoinRequest, from: PeerId, fromHost: string): Later<Buffer> {
+    if (this.#events === undefined) throw new RedisError('BUSY this node is just starting');
+    return this.#events.joins(request, from, fromHost);
+  }
+
+  #memberOf(id: PeerId): Member | undefined {
+    return this.#topology.members.find((member) => member.id === id);
+  }
+
+  #memberAt(address: PeerAddress | undefined): Member | undefined {
+    const where = address && nameOfAddress(address);
+    return this.#topology.members.find(
+      ({ host, peerPort }) => nameOfAddress({ host, port: peerPort }) === where,
+    );
+  }
+
+  #dialAll(): void {
+    const { members, selfId } = this.#topology;
+    for (const member of members) {
+      const { id, host, peerPort } = member;
+      if (id === selfId || !this.#topology.isKnown(id)) continue;
+      const known = this.#dialled.get(id);
+      const now = { host, port: peerPort };
+      if (known !== undefined && nameOfAddress(known) === nameOfAddress(now)) continue;
+      this.#dialled.set(id, now);
+      this.#transport.dial(now);
+      if (known !== undefined) this.#redialled(member, known);
+    }
+    for (const [id, address] of this.#dialled) {
+      if (this.#topology.isKnown(id)) continue;
+      this.#dialled.delete(id);
+      this.#forget(address);
+    }
+  }
+
+  #redialled({ name, host, peerPort }: Member, before: PeerAddress): void {
+    this.#system.log.notice('a member has moved', { member: name, host, peerPort });
+    this.#forget(before);
+  }
+
+  #forget(address: PeerAddress): void {
+    const where = nameOfAddress(address);
+    const isNeeded =
+      this.#options.seeds.some((seed) => nameOfAddress(seed) === where) ||
+      [...this.#dialled.values()].some((other) => nameOfAddress(other) === where);
+    if (!isNeeded) this.#transport.forget(address);
   }
 
   #hand(peer: PeerId): void {
     if (this.#offering.has(peer) || !this.#transport.isConnected(peer)) return;
     this.#offering.add(peer);
-    const { identity, ring } = this.#known;
+    const { identity, table, layouts, newest } = this.#topology;
+    const [older] = layouts;
+    const held = new Set(
+      older === newest || older === undefined ? [] : partitionsOwned(older, peer),
+    );
+    const owned = older === newest ? [] : partitionsOwned(newest, peer);
     const body = encodeOffer({
       identity: { ...identity, nodeId: Buffer.from(peer, 'hex') },
-      ring: { ...ring, members: this.members },
+      ring: { ...table, pending: owned.filter((partition) => !held.has(partition)) },
     });
+    const member = this.#memberOf(peer)?.name ?? peer;
     this.#transport.call(peer, membershipKinds.offer, body, offerTimeoutMs).listen(
       () => {
         this.#offering.delete(peer);
         this.#empty.delete(peer);
-        this.#system.log.notice('a member has taken the ring', { member: this.#nameOf(peer) });
+        this.#system.log.notice('a member has taken the ring', { member });
       },
       (error) => {
         this.#offering.delete(peer);
         if (!(error instanceof PeerError) || error.code !== 'refused') return;
-        const member = this.#nameOf(peer);
-        this.#complain(peer, 'a member refuses the ring', { member, reason: error.message });
+        const reason = error.message;
+        this.#complain(peer, 'a member refuses the ring', { member, reason });
       },
     );
   }
 
-  #complainOfStranger(
+  #hearStranger(
     id: PeerId,
-    { name }: MemberFacts,
-    isInRing: boolean,
+    { facts: { name }, ring, foundAt }: Introduction,
     address: PeerAddress | undefined,
   ): void {
     const where = address && nameOfAddress(address);
-    const wiped = this.members.find(
-      ({ host, peerPort }) => nameOfAddress({ host, port: peerPort }) === where,
-    );
-    if (isInRing) {
+    const member = this.#memberAt(address);
+    const isForeign = ring !== undefined && !ring.tag.equals(this.#tag);
+    if (isForeign && foundAt !== '' && this.#isAlone) this.#events?.lostDisk(foundAt);
+    else if (isForeign) {
       this.#complain(id, 'a node of another ring is where a peer should be', { id, name, where });
-    } else if (wiped !== undefined) {
+    } else if (this.#topology.isRemoved(id)) {
+      this.#complain(id, 'a node that was given up has come back: it is refused', { id, name });
+    } else if (ring === undefined && member !== undefined) {
       this.#complain(id, 'a member came back empty, as another node: it lost its data', {
-        member: wiped.name,
+        member: member.name,
         id,
-        where,
-      });
-    } else {
-      this.#complain(id, 'an empty node is no member: joining comes with a later version', {
-        id,
-        name,
         where,
       });
     }
+  }
+
+  /** A founder that never had a second member. */
+  get #isAlone(): boolean {
+    const { newest } = this.#topology;
+    return newest.version === 1 && newest.members.length === 1;
   }
 
   #complain(peer: PeerId, message: string, fields: object): void {
@@ -182,34 +259,15 @@ export class Keeper implements Phase {
     this.#system.log.warning(message, fields);
   }
 
-  #noteFacts(member: number, facts: MemberFacts, address: PeerAddress | undefined): void {
-    const known = this.members[member];
-    if (known === undefined) return;
+  #noteFacts(id: PeerId, facts: MemberFacts, address: PeerAddress | undefined): void {
+    const known = this.#memberOf(id);
+    if (known === undefined || !this.trusts(id)) return;
     const { name, port, peerPort } = facts;
     const host = facts.host || (address?.host ?? known.host);
-    const now = { ...known, name, host, port, peerPort };
-    if (member === this.self) this.#warnOfLayoutFacts(known, facts);
-    const hasMoved = now.host !== known.host || now.peerPort !== known.peerPort;
-    if (!hasMoved && now.name === known.name && now.port === known.port) return;
-    this.members[member] = now;
-    if (hasMoved && member !== this.self) this.#redial(known, now);
-    const { layout } = this.#known.ring;
-    const ring = { members: this.members, layout };
-    rememberMembers(this.#store, ring, this.#system).listen(nothing, nothing);
-  }
-
-  #redial(before: Member, now: Member): void {
-    this.#system.log.notice('a member has moved', {
-      member: now.name,
-      host: now.host,
-      peerPort: now.peerPort,
-    });
-    this.#transport.dial({ host: now.host, port: now.peerPort });
-    const old = { host: before.host, port: before.peerPort };
-    const isNeeded =
-      this.#options.seeds.some((seed) => nameOfAddress(seed) === nameOfAddress(old)) ||
-      this.members.some(({ host, peerPort }) => host === old.host && peerPort === old.port);
-    if (!isNeeded) this.#transport.forget(old);
+    if (id === this.#topology.selfId) this.#warnOfLayoutFacts(known, facts);
+    const isSame = host === known.host && peerPort === known.peerPort;
+    if (isSame && name === known.name && port === known.port) return;
+    this.#topology.noteMember({ ...known, name, host, port, peerPort });
   }
 
   #warnOfLayoutFacts(known: Member, facts: MemberFacts): void {
@@ -220,10 +278,6 @@ export class Keeper implements Phase {
         configured: facts[name],
       });
     }
-  }
-
-  #nameOf(peer: PeerId): string {
-    return this.members[this.#indexOf(peer)]?.name ?? peer;
   }
 }
 

@@ -25,30 +25,30 @@ const recallTimeoutMs = 1000;
 export class Nonces {
   readonly #transport: Transport;
   readonly #ownNonce: number;
-  readonly #known: ReadonlyMap<PeerId, Known>;
+  readonly #known = new Map<PeerId, Known>();
+  readonly #isMember: (peer: PeerId) => boolean;
 
-  /** `members`: who may ask, and is asked; this node's own id does no harm. */
-  constructor(transport: Transport, ownNonce: number, members: readonly PeerId[]) {
+  /** `isMember`: who may ask, and is asked. */
+  constructor(transport: Transport, ownNonce: number, isMember: (peer: PeerId) => boolean) {
     this.#transport = transport;
     this.#ownNonce = ownNonce;
-    this.#known = new Map(members.map((id) => [id, { current: 0, before: 0 }]));
+    this.#isMember = isMember;
   }
 
   start(): void {
     this.#transport.handle(membershipKinds.recall, ({ from, body }) => {
-      const known = this.#known.get(from);
-      if (known === undefined || body.length !== nonceBytes) {
+      if (!this.#isMember(from) || body.length !== nonceBytes) {
         throw new RedisError('ERR you are no member of this ring');
       }
       this.note(from, readU48(body, 0));
-      return nonceBody(known.before);
+      return nonceBody(this.#knownOf(from).before);
     });
   }
 
   /** A peer said its nonce. */
   note(peer: PeerId, nonce: number): void {
-    const known = this.#known.get(peer);
-    if (known === undefined || known.current === nonce) return;
+    const known = this.#knownOf(peer);
+    if (known.current === nonce) return;
     known.before = known.current;
     known.current = nonce;
   }
@@ -57,10 +57,10 @@ export class Nonces {
    * Settles once a peer says that this was the nonce of this node's last process. Peers are asked
    * whenever they come up; where none remembers it stays open.
    */
-  remembers(nonce: number): Deferred<void> {
+  remembers(nonce: number, members: readonly PeerId[]): Deferred<void> {
     const remembered = new Deferred<void>();
     const ask = (peer: PeerId): void => {
-      if (!remembered.pending || !this.#known.has(peer)) return;
+      if (!remembered.pending || !this.#isMember(peer)) return;
       const body = nonceBody(this.#ownNonce);
       this.#transport.call(peer, membershipKinds.recall, body, recallTimeoutMs).listen(
         (answer) => {
@@ -71,8 +71,14 @@ export class Nonces {
       );
     };
     this.#transport.onConnected(ask);
-    for (const peer of this.#known.keys()) if (this.#transport.isConnected(peer)) ask(peer);
+    for (const peer of members) if (this.#transport.isConnected(peer)) ask(peer);
     return remembered;
+  }
+
+  #knownOf(peer: PeerId): Known {
+    const known = this.#known.get(peer) ?? { current: 0, before: 0 };
+    this.#known.set(peer, known);
+    return known;
   }
 }
 

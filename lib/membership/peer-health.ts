@@ -6,18 +6,18 @@
  */
 import { RedisError } from '../base/errors.ts';
 import type { System, Timer } from '../runtime/ports.ts';
-import type { PeerId, Transport } from '../transport/transport.ts';
+import { PeerError, type PeerId, type Transport } from '../transport/transport.ts';
 import type { Verdict } from './member.ts';
 import { PeerHealthCore, tickMs } from './peer-health-core.ts';
 import { membershipKinds } from './peer-kinds.ts';
 
 export interface PeerHealthOptions {
-  /** This node's index: always up. */
-  readonly self: number;
   /** What this node says in every ping. */
   ping(): Buffer;
-  /** What a member said. Borrowed for the turn. */
-  onPing(member: number, body: Buffer): void;
+  /** What a member said, after that moment of the own clock. Borrowed for the turn. */
+  onPing(member: number, body: Buffer, sentAfterMs: number): void;
+  /** A member takes no pings of this node. */
+  onRefused(reason: string): void;
 }
 
 const pingPeriodMs = 100;
@@ -40,41 +40,56 @@ export class PeerHealth {
   readonly #transport: Transport;
   readonly #system: System;
   readonly #options: PeerHealthOptions;
-  readonly #peers: readonly Peer[];
-  readonly #byId: ReadonlyMap<PeerId, Peer>;
+  /** By number. */
+  readonly #peers: (Peer | undefined)[] = [];
+  readonly #byId = new Map<PeerId, Peer>();
   readonly #upListeners: ((member: number) => void)[] = [];
-  readonly #downListeners: ((member: number) => void)[] = [];
+  readonly #downListeners: ((member: number, id: PeerId) => void)[] = [];
   #timer: Timer | undefined;
   #tickedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** `peers`: the ids of all members, in the order of the layout. */
-  constructor(
-    transport: Transport,
-    system: System,
-    peers: readonly PeerId[],
-    options: PeerHealthOptions,
-  ) {
+  constructor(transport: Transport, system: System, options: PeerHealthOptions) {
     this.#transport = transport;
     this.#system = system;
     this.#options = options;
-    this.#peers = peers.map((id, member) => ({
-      member,
-      id,
-      core: new PeerHealthCore(),
-      latencyMs: undefined,
-      pingedAtMs: Number.NEGATIVE_INFINITY,
-      isPinged: false,
-    }));
-    this.#byId = new Map(this.#others().map((peer) => [peer.id, peer]));
+  }
+
+  /** Judges exactly these, by their numbers; who is new to it is down until it answers. */
+  watch(ids: ReadonlyMap<number, PeerId>): void {
+    for (const [member, id] of ids) {
+      if (this.#byId.has(id)) continue;
+      const peer: Peer = {
+        member,
+        id,
+        core: new PeerHealthCore(),
+        latencyMs: undefined,
+        pingedAtMs: Number.NEGATIVE_INFINITY,
+        isPinged: false,
+      };
+      this.#peers[member] = peer;
+      this.#byId.set(id, peer);
+      if (this.#timer !== undefined) this.#ping(peer);
+    }
+    for (const { id, member } of [...this.#byId.values()]) {
+      if (ids.has(member)) continue;
+      this.#byId.delete(id);
+      this.#peers[member] = undefined;
+    }
+  }
+
+  /** Says at once what is said in every ping, to all. */
+  pingAll(): void {
+    if (this.#timer === undefined) return;
+    for (const peer of this.#byId.values()) this.#ping(peer, 'beside');
   }
 
   /** From now on this node answers pings, and so is up to others: everything else is in place. */
   start(): void {
     if (this.#timer !== undefined) return;
-    this.#transport.handle(membershipKinds.ping, ({ from, body }) => {
+    this.#transport.handle(membershipKinds.ping, ({ from, body, ageMs }) => {
       const peer = this.#byId.get(from);
       if (peer === undefined) throw new RedisError('ERR you are no member of this ring');
-      this.#options.onPing(peer.member, body);
+      this.#options.onPing(peer.member, body, this.#system.clock.monotonicMs() - ageMs);
       return this.#options.ping();
     });
     this.#transport.onConnected((id) => {
@@ -94,7 +109,6 @@ export class PeerHealth {
   }
 
   verdict(member: number): Verdict {
-    if (member === this.#options.self) return 'up';
     return this.#peers[member]?.core.verdict ?? 'down';
   }
 
@@ -116,12 +130,8 @@ export class PeerHealth {
     this.#upListeners.push(listener);
   }
 
-  onDown(listener: (member: number) => void): void {
+  onDown(listener: (member: number, id: PeerId) => void): void {
     this.#downListeners.push(listener);
-  }
-
-  #others(): readonly Peer[] {
-    return this.#peers.filter(({ member }) => member !== this.#options.self);
   }
 
   /** Ticks that a standstill has piled up are one. */
@@ -136,8 +146,10 @@ export class PeerHealth {
     }
   }
 
-  #ping(peer: Peer): void {
-    if (peer.isPinged || !this.#transport.isConnected(peer.id)) return;
+  /** One after another, unless there is something to say. */
+  #ping(peer: Peer, beside?: 'beside'): void {
+    if (peer.isPinged && beside === undefined) return;
+    if (!this.#transport.isConnected(peer.id)) return;
     const sentAtMs = this.#system.clock.monotonicMs();
     peer.pingedAtMs = sentAtMs;
     peer.isPinged = true;
@@ -146,11 +158,13 @@ export class PeerHealth {
       (body) => {
         peer.isPinged = false;
         this.observe(peer.member, this.#system.clock.monotonicMs() - sentAtMs);
-        this.#options.onPing(peer.member, body);
+        this.#options.onPing(peer.member, body, sentAtMs);
         this.#judge(peer, () => peer.core.answered());
       },
-      () => {
+      (error) => {
         peer.isPinged = false;
+        if (!(error instanceof PeerError && error.code === 'refused')) return;
+        this.#options.onRefused(error.message);
       },
     );
   }
@@ -161,7 +175,7 @@ export class PeerHealth {
     happen();
     const now = peer.core.verdict;
     if (before !== 'down' && now === 'down')
-      for (const tell of this.#downListeners) tell(peer.member);
+      for (const tell of this.#downListeners) tell(peer.member, peer.id);
     if (before === 'down' && now !== 'down')
       for (const tell of this.#upListeners) tell(peer.member);
   }

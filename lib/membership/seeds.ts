@@ -103,6 +103,21 @@ export function nameOfAddress({ host, port }: PeerAddress): string {
   return `${host}:${port}`;
 }
 
+/** `host:port,[v6]:port`. Throws a RangeError. */
+export function addressesOf(text: string): readonly PeerAddress[] {
+  return text
+    .split(',')
+    .filter((address) => address !== '')
+    .map((address) => {
+      const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address);
+      const port = Number(match?.[3]);
+      if (match === null || port < 1 || port > 65_535) {
+        throw new RangeError(`expected host:port, got '${address}'`);
+      }
+      return { host: match[1] ?? match[2] ?? '', port };
+    });
+}
+
 function isSame(before: Introduction | undefined, now: Introduction): boolean {
   if (before === undefined || before.bootstrap !== now.bootstrap) return false;
   return (before.ring === undefined) === (now.ring === undefined);

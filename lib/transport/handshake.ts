@@ -18,7 +18,7 @@ import { assert } from '../base/assert.ts';
 import { emptyBytes, readU48, writeU48 } from '../base/bytes.ts';
 import type { Hashes } from '../runtime/ports.ts';
 
-export const handshakeVersion = 1;
+export const handshakeVersion = 2;
 export const nonceBytes = 16;
 const magic = Buffer.from('RDYN');
 const idBytes = 20;

@@ -187,8 +187,12 @@ export class PeerLink implements SocketEvents {
     this.end('timed out');
   }
 
+  get remoteHost(): string {
+    return this.#socket?.remoteHost ?? '';
+  }
+
   get #host(): string {
-    return this.#owner.dialled ?? this.#socket?.remoteHost ?? '';
+    return this.#owner.dialled ?? this.remoteHost;
   }
 
   #complain(reason: string, fields: object = {}): void {

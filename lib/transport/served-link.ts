@@ -98,7 +98,12 @@ export class ServedLink implements LinkOwner {
     }
     let answer: Later<Buffer>;
     try {
-      answer = handler({ from: this.#link?.peerId ?? '', body, ageMs });
+      answer = handler({
+        from: this.#link?.peerId ?? '',
+        fromHost: this.#link?.remoteHost ?? '',
+        body,
+        ageMs,
+      });
     } catch (error) {
       this.#fail(requestId, error);
       return;

@@ -46,6 +46,8 @@ export class PeerError extends Error {
 
 export interface Request {
   readonly from: PeerId;
+  /** The address that it comes from. */
+  readonly fromHost: string;
   /** Borrowed for the turn. */
   readonly body: Buffer;
   /**

@@ -13,9 +13,12 @@ export const storeOptions: StoreOptions = {
   ballastBytes: 64 * 1024,
   lastStamp: () => 0,
   /** The first byte of a value names the tally it counts for. */
-  census: async () => (_key, row, count, isSound) => {
-    if (isSound) count(row[bodyStart] ?? 0, 1);
-  },
+  census: async () => ({
+    take: (_key, row, count, isSound) => {
+      if (isSound) count(row[bodyStart] ?? 0, 1);
+    },
+    end: () => undefined,
+  }),
   onFence: () => undefined,
 };
 
@@ -207,10 +210,13 @@ export function storeContract(name: string, make: () => Promise<StorageRig>): vo
         counted = resolve;
       });
       start({
-        census: async () => (_key, row, count) => {
-          counted();
-          count(row[bodyStart] ?? 0, 1);
-        },
+        census: async () => ({
+          take: (_key, row, count) => {
+            counted();
+            count(row[bodyStart] ?? 0, 1);
+          },
+          end: () => undefined,
+        }),
       });
       await rig.run(store.open());
       await rig.run(scanning);

@@ -4,7 +4,11 @@ import { RedisError, StoreError } from '../../lib/base/errors.ts';
 import { Deferred } from '../../lib/base/later.ts';
 import { type Frame, FrameReader, FrameWriter } from '../../lib/protocol/peer-frames.ts';
 import type { Log, System } from '../../lib/runtime/ports.ts';
-import { AcceptorHandshake, DiallerHandshake } from '../../lib/transport/handshake.ts';
+import {
+  AcceptorHandshake,
+  DiallerHandshake,
+  handshakeVersion,
+} from '../../lib/transport/handshake.ts';
 import { PeerTransport, type PeerTransportOptions } from '../../lib/transport/peer-transport.ts';
 import type { Listener, Socket, Sockets } from '../../lib/transport/sockets.ts';
 import { type PeerAddress, PeerError, type PeerId } from '../../lib/transport/transport.ts';
@@ -573,7 +577,7 @@ export function transportContract(name: string, make: () => Promise<TransportRig
       });
 
       const hello = Buffer.concat([
-        Buffer.from('RDYN\x01', 'latin1'),
+        Buffer.from([...Buffer.from('RDYN'), handshakeVersion]),
         Buffer.alloc(36, 7),
         Buffer.from('\x04ring', 'latin1'),
       ]);

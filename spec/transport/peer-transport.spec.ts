@@ -220,7 +220,7 @@ describe('peer links under faults', () => {
     const [a, b] = [await start(0, { secret: '' }), await start(1, { secret: '' })];
     a.transport.dial(b.address);
     const heard = await rig.run(stranger(rig.machine(2), b.address, []));
-    expect(heard.toString('latin1')).to.equal('RDYN\x01\x04');
+    expect(heard.toString('latin1')).to.equal('RDYN\x02\x04');
     await rig.time.advance(5000);
     expect(a.transport.isConnected(b.peerId)).to.equal(false);
     expect(a.log.warnings).to.have.length(1);
