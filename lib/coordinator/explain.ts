@@ -5,6 +5,7 @@ import { emptyRecord, merge, type Record } from '../causal/record.ts';
 import { digest } from '../causal/record-codec.ts';
 import type { Place } from '../replica/place.ts';
 import type { Explanation } from './coordinator.ts';
+import { readHead } from './heads.ts';
 import type { Parts } from './parts.ts';
 import { peerKinds } from './peer-kinds.ts';
 import { decodeReadAnswer, encodeRead, versionOf } from './peer-messages.ts';
@@ -30,7 +31,7 @@ export async function explain(parts: Parts, place: Place): Promise<Explanation> 
   return {
     slot: place.slot,
     partition: ring.partitionOf(place.slot),
-    layout: ring.layout.version,
+    layout: ring.reading.version,
     owners: ring.ownersOf(place.slot).map((owner) => ({
       node: ring.nameOf(owner),
       state: ring.verdict(owner),
@@ -62,9 +63,8 @@ export async function ownKnowledge(parts: Parts, place: Place): Promise<Knowledg
   };
 }
 
-function requestFor({ replica }: Parts, place: Place): Buffer {
-  const head = { place, flushStamp: replica.flushed.of(place.db) };
-  return encodeRead(head, 'whole', Buffer.alloc(0));
+function requestFor(parts: Parts, place: Place): Buffer {
+  return encodeRead(readHead(parts, place), 'whole', Buffer.alloc(0));
 }
 
 /** Owners that hold everything that any reachable member knows of the key, hints included. */

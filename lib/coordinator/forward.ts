@@ -11,14 +11,17 @@ import { Deferred, type Later, outcomeOf } from '../base/later.ts';
 import type { Place } from '../replica/place.ts';
 import { PeerError } from '../transport/transport.ts';
 import { atDeadline, timeoutFor } from './deadlines.ts';
+import { isStale, routeHead } from './heads.ts';
 import type { Needs } from './owner-operations.ts';
 import type { Parts } from './parts.ts';
 import { peerKinds } from './peer-kinds.ts';
-import { encodeForward, type Forwarded } from './peer-messages.ts';
+import { encodeForward, type Forwarded, restamped } from './peer-messages.ts';
 
 export interface ForwardPlan<T> {
   /** Candidates, the best first. */
   readonly routes: readonly number[];
+  /** The same by the layouts that are active now. */
+  readonly newRoutes: () => readonly number[];
   readonly needs: Needs;
   readonly repeatable: boolean;
   /** Borrowed for the call. */
@@ -35,22 +38,22 @@ class Forwarding<T> {
   readonly answer = new Deferred<T>();
   readonly #parts: Parts;
   readonly #plan: ForwardPlan<T>;
-  readonly #body: Buffer;
+  #body: Buffer;
   readonly #endAtMs: number;
-  readonly #left: number[];
+  #left: number[];
   #open = 0;
   #failure: RedisError | undefined;
+  #version: number;
 
   constructor(parts: Parts, place: Place, plan: ForwardPlan<T>) {
-    const { replica, system } = parts;
     this.#parts = parts;
     this.#plan = plan;
+    this.#version = parts.ring.oldest;
     this.#left = [...plan.routes];
-    const head = { place, flushStamp: replica.flushed.of(place.db) };
     const timeoutMs = timeoutFor(parts, valueBytesOf(plan.what));
+    this.#endAtMs = parts.system.clock.monotonicMs() + timeoutMs;
     const options = { ...plan.needs, timeoutMs: timeoutMs * shareOfTime };
-    this.#endAtMs = system.clock.monotonicMs() + timeoutMs;
-    this.#body = encodeForward(head, options, plan.what);
+    this.#body = encodeForward(routeHead(parts, place), options, plan.what);
   }
 
   tryNext(): void {
@@ -91,10 +94,27 @@ class Forwarding<T> {
   #failed(member: number, error: unknown): void {
     this.#open -= 1;
     if (!this.answer.pending) return;
+    if (isStale(error)) {
+      const goOn = (): void => this.#startAgain();
+      outcomeOf(() => this.#parts.catchUp(member), goOn, goOn);
+      return;
+    }
     const outcome = this.#judge(member, error);
     this.#failure = moreUncertain(this.#failure, outcome.error);
     if (outcome.goesOn) this.tryNext();
     else this.#fail(this.#failure);
+  }
+
+  /** By the layouts of now, if they are others; else with the next candidate. */
+  #startAgain(): void {
+    const { ring } = this.#parts;
+    if (!this.answer.pending) return;
+    if (ring.oldest > this.#version) {
+      this.#version = ring.oldest;
+      this.#left = [...this.#plan.newRoutes()];
+      this.#body = restamped(this.#body, ring.oldest);
+    }
+    this.tryNext();
   }
 
   #fail(failure: RedisError): void {

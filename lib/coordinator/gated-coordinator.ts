@@ -23,7 +23,8 @@ import type {
 } from './coordinator.ts';
 import type { Gates } from './gates.ts';
 
-export interface GatedOptions {
+export interface Gated {
+  readonly inside: Coordinator;
   /** What `exclusive` hands to its body. */
   readonly batched: Coordinator;
   /** Settles once no operation on these keys that has begun still waits to read its record. */
@@ -31,17 +32,21 @@ export interface GatedOptions {
 }
 
 export class GatedCoordinator implements Coordinator {
-  readonly #inside: Coordinator;
-  readonly #batched: Coordinator;
   readonly #gates: Gates;
-  readonly #settled: GatedOptions['settled'];
+  #gated: Gated;
+  #inside: Coordinator;
 
   /** `gates` are shared with what peers forward to this node. */
-  constructor(inside: Coordinator, gates: Gates, options: GatedOptions) {
-    this.#inside = inside;
+  constructor(gates: Gates, gated: Gated) {
     this.#gates = gates;
-    this.#batched = options.batched;
-    this.#settled = options.settled;
+    this.#gated = gated;
+    this.#inside = gated.inside;
+  }
+
+  /** From now on another one coordinates what begins. */
+  turnTo(gated: Gated): void {
+    this.#gated = gated;
+    this.#inside = gated.inside;
   }
 
   exclusive<T>(
@@ -50,9 +55,10 @@ export class GatedCoordinator implements Coordinator {
     body: (inside: Coordinator) => Later<T>,
   ): Later<T> {
     return this.#gates.hold(keys.map(slotOf), async () => {
-      await this.#settled(db, keys);
-      const outcome = await body(this.#batched);
-      await this.#settled(db, keys);
+      const { batched, settled } = this.#gated;
+      await settled(db, keys);
+      const outcome = await body(batched);
+      await settled(db, keys);
       return outcome;
     });
   }

@@ -2,6 +2,7 @@
  * The coordinator of a ring with one member: N = R = W = 1, and the one replica is every quorum.
  * `exclusive` here runs its body at once; `gated-coordinator.ts` gives it the data for itself.
  */
+import { RedisError } from '../base/errors.ts';
 import { after, type Later } from '../base/later.ts';
 import type { Record, VersionVector } from '../causal/record.ts';
 import { digest } from '../causal/record-codec.ts';
@@ -26,7 +27,9 @@ import type { OperationCounts } from './operation-counts.ts';
 import { decidePut, decideUpdate, readsNothing, type UpdateLimits } from './update-core.ts';
 
 export interface LocalCoordinatorOptions {
-  readonly nodeName: string;
+  readonly nodeName: () => string;
+  /** The version of the layout. */
+  readonly layout: () => number;
   readonly partitions: number;
   readonly locator: Locator;
   /** Keyed by the ring key. */
@@ -34,10 +37,11 @@ export interface LocalCoordinatorOptions {
   /** The running counts of storage/store.ts. */
   readonly tally: (index: number) => number;
   readonly limits: () => UpdateLimits;
+  /** Whether the ring still has this one member. */
+  readonly isAlone: () => boolean;
 }
 
 const alone = { n: 1, r: 1, w: 1 } as const;
-const firstLayout = 1;
 
 export class LocalCoordinator implements Coordinator {
   readonly #replica: Replica;
@@ -82,6 +86,7 @@ export class LocalCoordinator implements Coordinator {
       this.#locator.locate(db, key),
       (current) => {
         decided = true;
+        this.#refuseUnlessAlone();
         return decideUpdate(current, change, limits, options?.context);
       },
       readsNothing(update) ? 'overwrite' : 'change',
@@ -97,10 +102,16 @@ export class LocalCoordinator implements Coordinator {
     let decided = false;
     const answer = this.#replica.mutate(this.#locator.locate(db, key), (current) => {
       decided = true;
+      this.#refuseUnlessAlone();
       return decidePut(current, asked, siblingLimit);
     });
     if (!decided) asked = ownRequest(request);
     return answer;
+  }
+
+  /** What waited for its record here while the ring grew would reach no other owner. */
+  #refuseUnlessAlone(): void {
+    if (!this.#options.isAlone()) throw new RedisError('CLUSTERDOWN the ring has just grown');
   }
 
   exclusive<T>(
@@ -138,7 +149,7 @@ export class LocalCoordinator implements Coordinator {
   }
 
   owners(): readonly string[] {
-    return [this.#options.nodeName];
+    return [this.#options.nodeName()];
   }
 
   explain(db: number, key: Buffer): Later<Explanation> {
@@ -146,10 +157,10 @@ export class LocalCoordinator implements Coordinator {
     return after(this.#replica.readRecord(place), (record) => ({
       slot: place.slot,
       partition: partitionOf(place.slot, this.#options.partitions),
-      layout: firstLayout,
+      layout: this.#options.layout(),
       owners: [
         {
-          node: this.#options.nodeName,
+          node: this.#options.nodeName(),
           state: 'up',
           version:
             record.vv.length === 0

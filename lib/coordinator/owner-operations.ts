@@ -239,6 +239,7 @@ export class OwnerOperations {
       this.#parts.counts.writeFailures += 1;
       throw new RedisError('CLUSTERDOWN need 1 owner of the key, 0 reachable');
     }
+    while (ring.isDisputed && !life.isOver) await ring.nextChange();
     for (;;) {
       const flushStamp = replica.flushed.of(place.db);
       // Not awaited: those who share the read decide one after another in the turn of its answer.
@@ -320,13 +321,14 @@ export class OwnerOperations {
     const { ring, settings, counts } = this.#parts;
     const usable = (members: readonly number[]): number =>
       members.filter((member) => ring.takesWrites(member)).length;
-    const owners = ring.ownersOf(slot);
-    const up = usable(owners);
-    const standIns = settings().strict ? 0 : usable(ring.fallbacksOf(slot));
-    const reachable = up + Math.min(standIns, owners.length - up);
-    if (reachable >= w) return;
-    counts.writeFailures += 1;
-    throw new RedisError(`CLUSTERDOWN need ${w} replicas, ${reachable} reachable`);
+    for (const owners of ring.ownerSets(slot)) {
+      const up = usable(owners);
+      const standIns = settings().strict ? 0 : usable(ring.fallbacksOf(slot));
+      const reachable = up + Math.min(standIns, owners.length - up);
+      if (reachable >= Math.min(w, owners.length)) continue;
+      counts.writeFailures += 1;
+      throw new RedisError(`CLUSTERDOWN need ${w} replicas, ${reachable} reachable`);
+    }
   }
 }
 

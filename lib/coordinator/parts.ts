@@ -1,4 +1,5 @@
 /** What every operation over the ring works with, made once in `node.ts`. */
+import type { Later } from '../base/later.ts';
 import type { Stamp } from '../causal/record.ts';
 import type { HintStore } from '../replica/hint-store.ts';
 import type { Locator } from '../replica/place.ts';
@@ -42,6 +43,8 @@ export interface Parts {
   readonly digest: (bytes: Buffer) => Buffer;
   /** The highest stamp that this node knows. */
   readonly clock: () => Stamp;
+  /** Learns the layouts of a member that goes by a newer one. */
+  readonly catchUp: (member: number) => Later<void>;
   /** In force now. */
   readonly settings: () => RingSettings;
   /** Operations of this node's clients. */

@@ -23,4 +23,6 @@ export const peerKinds = {
   explain: 19,
   /** Run these commands of a client. */
   delegate: 20,
+  /** The next records of some slots that you own. */
+  transfer: 21,
 } as const;

@@ -1,10 +1,11 @@
 /**
  * The bodies of what coordinators send each other (`peer-kinds.ts`). Every message about a key
- * begins with the flush stamp that its sender knows for the database, so that whoever missed a
- * flush hears of it before it handles the message (DESIGN 2.3), and with the storage key, which
- * says where the record lies without computing it again.
+ * begins with the version of the layout that its sender goes by, so that nobody acts on one that is
+ * gone (RELIABILITY 1.9, W2 and R2); with the flush stamp that its sender knows for the database,
+ * so that whoever missed a flush hears of it before it handles the message (DESIGN 2.3); and with
+ * the storage key, which says where the record lies without computing it again.
  *
- *   head       flush stamp (7) | varint length | storage key
+ *   head       varint layout | flush stamp (7) | varint length | storage key
  *   replicate  head | u8 flags | record              -> u8 0, or 1 and the merged record
  *   hint       head | target node id (20) | record   -> nothing
  *   read       head | u8 mode | version              -> u8 status | version, size or record
@@ -49,20 +50,24 @@ export type ReadMode = keyof typeof readModes;
 
 export interface Head {
   readonly place: Place;
+  /** Of writes the newest that the sender writes to, of reads the one that it reads from. */
+  readonly layout: number;
   readonly flushStamp: Stamp;
 }
 
-function begin(place: Place, flushStamp: Stamp, restBytes: number): ByteWriter {
+function begin({ place, layout, flushStamp }: Head, restBytes: number): ByteWriter {
   const { storageKey } = place;
   return new ByteWriter(headBytesMax + storageKey.length + restBytes)
+    .varint(layout)
     .stamp(flushStamp)
     .text(storageKey);
 }
 
 /** The place owns its bytes. */
 function readHead(reader: ByteReader): Head {
+  const layout = reader.varint();
   const flushStamp = reader.stamp();
-  return { flushStamp, place: placeOfStorageKey(own(reader.bytes(reader.varint()))) };
+  return { layout, flushStamp, place: placeOfStorageKey(own(reader.bytes(reader.varint()))) };
 }
 
 function open(noun: string, body: Buffer): ByteReader {
@@ -79,7 +84,7 @@ function restAsRecord(reader: ByteReader): Record {
 }
 
 export function encodeReplicate(head: Head, flags: number, record: Record): Buffer {
-  const writer = begin(head.place, head.flushStamp, recordBytes(record));
+  const writer = begin(head, recordBytes(record));
   return addRecord(writer.byte(flags), record).done();
 }
 
@@ -106,7 +111,7 @@ export function decodeHeld(body: Buffer): Record | undefined {
 }
 
 export function encodeHint(head: Head, target: Buffer, record: Record): Buffer {
-  const writer = begin(head.place, head.flushStamp, nodeIdBytes + recordBytes(record));
+  const writer = begin(head, nodeIdBytes + recordBytes(record));
   return addRecord(writer.bytes(target), record).done();
 }
 
@@ -119,10 +124,7 @@ export function decodeHint(
 }
 
 export function encodeRead(head: Head, mode: ReadMode, version: Buffer): Buffer {
-  return begin(head.place, head.flushStamp, version.length)
-    .byte(readModes[mode])
-    .bytes(version)
-    .done();
+  return begin(head, version.length).byte(readModes[mode]).bytes(version).done();
 }
 
 export function decodeRead(
@@ -211,10 +213,18 @@ export interface ForwardOptions {
 
 const ops = { update: 0, updateWithContext: 1, put: 2, remove: 3 } as const;
 
+/** The same message by another layout. */
+export function restamped(body: Buffer, layout: number): Buffer {
+  const reader = open('a message about a key', body);
+  reader.varint();
+  const rest = reader.rest();
+  return new ByteWriter(headBytesMax + rest.length).varint(layout).bytes(rest).done();
+}
+
 export function encodeForward(head: Head, options: ForwardOptions, what: Forwarded): Buffer {
   const { timeoutMs, w, r } = options;
   const bytes = what.op === 'update' ? updateBytes(what.update) : what.request.value?.length;
-  const writer = begin(head.place, head.flushStamp, 128 + (bytes ?? 0));
+  const writer = begin(head, 128 + (bytes ?? 0));
   writer.byte(opOf(what)).varint(Math.ceil(timeoutMs)).varint(w).varint(r);
   if (what.op === 'update') {
     if (what.context !== undefined) addVersionVector(writer, what.context);

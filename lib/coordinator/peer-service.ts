@@ -13,9 +13,10 @@ import type { Record } from '../causal/record.ts';
 import { recordBytes } from '../causal/record-codec.ts';
 import { compareDots, covered } from '../causal/version-vector.ts';
 import { winner } from '../causal/visible.ts';
-import type { Request } from '../transport/transport.ts';
+import type { Handler, PeerId, Request } from '../transport/transport.ts';
 import { ownKnowledge } from './explain.ts';
 import type { Gates } from './gates.ts';
+import { refuseStale } from './heads.ts';
 import type { OwnerOperations } from './owner-operations.ts';
 import type { Parts } from './parts.ts';
 import { peerKinds } from './peer-kinds.ts';
@@ -42,42 +43,49 @@ const largeRecordBytes = 1024 * 1024;
 /** How much longer than its deadline a request may have been on its way: a ping's period. */
 const tokenAgeMs = 300;
 
+export interface PeerServiceDoors {
+  /** Throws a RedisError if nothing of that node, or no write of anybody, is to be taken. */
+  refuse(from: PeerId, of: 'read' | 'write'): void;
+}
+
 export class PeerService {
   readonly #parts: Parts;
   readonly #here: OwnerOperations;
   readonly #gates: Gates;
+  readonly #refuse: PeerServiceDoors['refuse'];
 
   /** `gates`: what an EXEC at this node holds is held against forwarded writes too. */
-  constructor(parts: Parts, here: OwnerOperations, gates: Gates) {
+  constructor(parts: Parts, here: OwnerOperations, gates: Gates, doors: PeerServiceDoors) {
     this.#parts = parts;
+    this.#refuse = doors.refuse;
     this.#here = here;
     this.#gates = gates;
   }
 
   /** Answers from now on. */
   start(): void {
-    const { transport, replica, scanner } = this.#parts;
-    transport.handle(peerKinds.replicate, ({ body }) => this.#replicate(body));
-    transport.handle(peerKinds.hint, ({ body }) => this.#hint(body));
-    transport.handle(peerKinds.read, ({ body }) => this.#read(body));
-    transport.handle(peerKinds.forward, (request) => this.#forward(request));
-    transport.handle(peerKinds.scan, ({ body }) =>
+    const { replica, scanner } = this.#parts;
+    this.#handle(peerKinds.replicate, 'write', ({ body }) => this.#replicate(body));
+    this.#handle(peerKinds.hint, 'write', ({ body }) => this.#hint(body));
+    this.#handle(peerKinds.read, 'read', ({ body }) => this.#read(body));
+    this.#handle(peerKinds.forward, 'write', (request) => this.#forward(request));
+    this.#handle(peerKinds.scan, 'read', ({ body }) =>
       ownPage(this.#parts, decodeScan(body)).then(encodePage),
     );
-    transport.handle(peerKinds.count, ({ body }) =>
+    this.#handle(peerKinds.count, 'read', ({ body }) =>
       encodeCounts(ownCounts(this.#parts, body.readUInt8(0))),
     );
-    transport.handle(peerKinds.randomKey, ({ body }) =>
+    this.#handle(peerKinds.randomKey, 'read', ({ body }) =>
       scanner
         .randomKey(body.readUInt8(0))
         .then((key) => (key === undefined ? Buffer.of(0) : Buffer.concat([Buffer.of(1), key]))),
     );
-    transport.handle(peerKinds.clock, () => encodeClock(this.#parts.clock()));
-    transport.handle(peerKinds.flush, ({ body }) => {
+    this.#handle(peerKinds.clock, 'read', () => encodeClock(this.#parts.clock()));
+    this.#handle(peerKinds.flush, 'write', ({ body }) => {
       const { dbs, stamp } = decodeFlush(body);
       return after(replica.flush(dbs, stamp), () => emptyBytes);
     });
-    transport.handle(peerKinds.explain, ({ body }) => {
+    this.#handle(peerKinds.explain, 'read', ({ body }) => {
       const head = decodeRead(body);
       return ownKnowledge(this.#parts, head.place).then((known) =>
         Buffer.from(JSON.stringify(known)),
@@ -85,10 +93,19 @@ export class PeerService {
     });
   }
 
+  /** What strangers and removed nodes send changes nothing (I24). */
+  #handle(kind: number, of: 'read' | 'write', handler: Handler): void {
+    this.#parts.transport.handle(kind, (request) => {
+      this.#refuse(request.from, of);
+      return handler(request);
+    });
+  }
+
   #replicate(body: Buffer): Later<Buffer> {
     const request = decodeReplicate(body);
     const { replica, store, ring } = this.#parts;
     const { place, flags, record } = request;
+    refuseStale(request, ring.version);
     if (!ring.isOwner(place.slot)) throw new RedisError('ERR this node is no owner of the key');
     this.#hearFlush(request);
     const merged = after(replica.absorb(place, record), (now) =>
@@ -101,6 +118,7 @@ export class PeerService {
   #hint(body: Buffer): Later<Buffer> {
     const request = decodeHint(body);
     const { target, place, record } = request;
+    refuseStale(request, this.#parts.ring.version);
     this.#hearFlush(request);
     const kept = this.#parts.hints.keep(target, place, record, 'load-bearing');
     return after(kept, () => emptyBytes);
@@ -110,7 +128,8 @@ export class PeerService {
     const request = decodeRead(body);
     this.#hearFlush(request);
     const { replica, hints, ring, digest } = this.#parts;
-    const { place, mode, version } = request;
+    const { place, layout, mode, version } = request;
+    refuseStale(request, ring.oldest);
     const asked = Buffer.from(version);
     const answer = (record: Record): ReadAnswer => {
       const large = recordBytes(record);
@@ -124,7 +143,7 @@ export class PeerService {
         ? { kind: 'large', version: held, recordBytes: large }
         : { kind: 'record', record };
     };
-    if (ring.isOwner(place.slot)) {
+    if (ring.owns(layout, place.slot)) {
       return after(replica.readRecord(place), (record) => encodeReadAnswer(answer(record)));
     }
     const targets = ring.ownersOf(place.slot).map((owner) => ring.idBytesOf(owner));
@@ -134,15 +153,23 @@ export class PeerService {
   }
 
   /** Executed here or refused, never passed on; too late is refused, for its sender gave up. */
-  #forward({ body, ageMs }: Request): Later<Buffer> {
+  #forward({ from, body, ageMs }: Request): Later<Buffer> {
     const request = decodeForward(body);
     const { place, options } = request;
     if (ageMs > options.timeoutMs + tokenAgeMs) {
       throw new RedisError('CLUSTERDOWN the request came too late');
     }
+    refuseStale(request, this.#parts.ring.oldest);
     this.#hearFlush(request);
-    if (this.#gates.areOpen) return this.#execute(request);
+    const { ring, catchUp } = this.#parts;
+    const isAhead = request.layout > ring.oldest;
+    if (this.#gates.areOpen && !isAhead) return this.#execute(request);
     const kept = decodeForward(Buffer.from(body));
+    if (isAhead) {
+      return after(catchUp(ring.indexOf(from) ?? ring.self), () =>
+        this.#gates.pass(place.slot, () => this.#execute(kept)),
+      );
+    }
     return this.#gates.pass(place.slot, () => this.#execute(kept));
   }
 

@@ -1,13 +1,16 @@
 /**
  * What every ping and its answer carry, both ways (membership/peer-health.ts sends them): the nonce
  * of this start, for those who will vouch for a clean stop (DESIGN 3.3); the wall clock, so that
- * operators see an offset; the flush stamps, so that whoever missed a flush hears of it (DESIGN
- * 2.3).
+ * operators see an offset; how far the node is with the layouts (membership/topology.ts); the flush
+ * stamps, so that whoever missed a flush hears of it (DESIGN 2.3).
  *
- *   u8 version 1 | boot nonce u48 | wall clock u48 (ms) | varint n | n times flush stamp (7)
+ *   u8 version 2 | boot nonce u48 | wall clock u48 (ms) | varints adopted, complete, reading,
+ *   oldest | varint n | n times flush stamp (7)
  */
 import { ByteReader } from '../base/byte-reader.ts';
 import { ByteWriter } from '../base/byte-writer.ts';
+import type { Said } from '../membership/membership.ts';
+import type { Trackers } from '../membership/topology.ts';
 import type { FlushStamps } from '../replica/flush-stamps.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { Clock } from '../runtime/ports.ts';
@@ -15,11 +18,13 @@ import type { Clock } from '../runtime/ports.ts';
 export interface PingsOptions {
   readonly bootNonce: number;
   readonly databases: number;
-  /** Told of the nonce in every ping of a member. */
-  heardNonce(member: number, bootNonce: number): void;
+  /** Of this node. */
+  trackers(): Trackers;
+  /** Told of what is in every ping of a member. */
+  heard(member: number, said: Said): void;
 }
 
-const version = 1;
+const version = 2;
 
 export class Pings {
   readonly #replica: Replica;
@@ -49,20 +54,28 @@ export class Pings {
       for (let db = 0; db < this.#options.databases; db += 1) writer.stamp(flushed.of(db));
       this.#encoded = writer.done();
     }
-    return new ByteWriter(32 + 8 * this.#options.databases)
+    const { adopted, complete, reading, oldest } = this.#options.trackers();
+    return new ByteWriter(64 + 8 * this.#options.databases)
       .byte(version)
       .u48(this.#options.bootNonce)
       .u48(this.#clock.wallMs())
+      .varint(adopted)
+      .varint(complete)
+      .varint(reading)
+      .varint(oldest)
       .bytes(this.#encoded ?? Buffer.alloc(0))
       .done();
   }
 
   /** Offsets are off by the way of the ping, which is short beside what matters here. */
-  hear(member: number, body: Buffer): void {
+  hear(member: number, body: Buffer, sentAfterMs: number): void {
     const reader = new ByteReader('a ping', body, 0, body.length);
     if (reader.byte() !== version) throw reader.error('has a version that this node does not know');
-    this.#options.heardNonce(member, reader.u48());
+    const nonce = reader.u48();
     this.#offsetsMs.set(member, this.#clock.wallMs() - reader.u48());
+    const [adopted, complete] = [reader.varint(), reader.varint()];
+    const trackers = { adopted, complete, reading: reader.varint(), oldest: reader.varint() };
+    this.#options.heard(member, { nonce, trackers, sentAfterMs });
     const databases = Math.min(reader.varint(), this.#options.databases);
     for (let db = 0; db < databases; db += 1) {
       const stamp = reader.stamp();

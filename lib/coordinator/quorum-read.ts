@@ -4,6 +4,8 @@
  * after a short delay, somebody who fails by the next at once. Too few answers are `-CLUSTERDOWN`,
  * never "not found": a node that is no owner counts only with a hint for the key.
  *
+ * A read that fails while the ring turns to the next layout begins once more with that.
+ *
  * Whoever held less than the merged whole is repaired after the answer (read repair), fallbacks
  * excepted: what they hold is a hint.
  */
@@ -15,6 +17,7 @@ import type { Place } from '../replica/place.ts';
 import { PeerError } from '../transport/transport.ts';
 import { timeoutFor } from './deadlines.ts';
 import { GetCore } from './get-core.ts';
+import { readHead, writeHead } from './heads.ts';
 import type { Parts } from './parts.ts';
 import { peerKinds } from './peer-kinds.ts';
 import {
@@ -38,6 +41,8 @@ export class QuorumRead {
   /** Members to ask next, the best first. */
   readonly #candidates: number[];
   readonly #owners: readonly number[];
+  /** Of the layout whose owners they are. */
+  readonly #version: number;
   /** Members asked that have not answered. */
   readonly #open: number[] = [];
   readonly #startedAtMs: number;
@@ -55,6 +60,7 @@ export class QuorumRead {
     this.#core = new GetCore(r, (record) => versionOf(record, parts.digest));
     this.#startedAtMs = parts.system.clock.monotonicMs();
     this.#owners = ring.ownersOf(place.slot);
+    this.#version = ring.reading.version;
     const near = ring.byNearness(this.#owners).filter((member) => !ring.isDown(member));
     const fallbacks = settings().strict
       ? []
@@ -130,8 +136,8 @@ export class QuorumRead {
   }
 
   #ask(member: number, mode: ReadMode, version: Buffer): void {
-    const { ring, transport, replica } = this.#parts;
-    const head = { place: this.#place, flushStamp: replica.flushed.of(this.#place.db) };
+    const { ring, transport } = this.#parts;
+    const head = { ...readHead(this.#parts, this.#place), layout: this.#version };
     const timeoutMs = timeoutFor(this.#parts, this.#recordBytes);
     this.#open.push(member);
     transport
@@ -206,7 +212,7 @@ export class QuorumRead {
   get #knowsAll(): boolean {
     const { ring, settings } = this.#parts;
     const { w } = settings().quorum(this.#place.db);
-    return this.#core.complete >= Math.min(ring.n - w + 1, ring.n - 1);
+    return this.#core.complete >= Math.min(ring.n - Math.min(w, ring.n) + 1, ring.n - 1);
   }
 
   /** A large record has been announced meanwhile: it has the time that it needs. */
@@ -229,8 +235,16 @@ export class QuorumRead {
 
   #fail(reachable: number): void {
     if (!this.outcome.pending) return;
-    this.#parts.counts.readFailures += 1;
     const { needed } = this.#core;
+    if (this.#parts.ring.reading.version !== this.#version) {
+      const again = new QuorumRead(this.#parts, this.#place, needed).start();
+      again.listen(
+        (record) => this.outcome.settle(record),
+        (error) => this.outcome.fail(error),
+      );
+      return;
+    }
+    this.#parts.counts.readFailures += 1;
     this.outcome.fail(
       new RedisError(`CLUSTERDOWN need ${needed} replicas, ${reachable} reachable`),
     );
@@ -253,8 +267,7 @@ export class QuorumRead {
       outcomeOf(() => replica.absorb(this.#place, record), over, over);
       return;
     }
-    const head = { place: this.#place, flushStamp: replica.flushed.of(this.#place.db) };
-    const body = encodeReplicate(head, 0, record);
+    const body = encodeReplicate(writeHead(this.#parts, this.#place), 0, record);
     transport
       .call(ring.idOf(member), peerKinds.replicate, body, settings().timeoutMs)
       .listen(over, over);

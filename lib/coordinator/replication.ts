@@ -5,6 +5,10 @@
  * which counts toward W (sloppy quorum). Without a fallback, and always under `quorum-strict`, this
  * node keeps a courtesy hint instead, which never counts.
  *
+ * While a layout is being changed the owners are those of both, and W hold it in each (RELIABILITY
+ * 1.9). A write that was under way when this node heard of the next layout, or to whom a replica
+ * said so, goes to the new owners too before it is done.
+ *
  * Nothing here draws a dot or decides a value: what is sent is the record that the coordinating
  * replica made, and sending it twice changes nothing.
  */
@@ -13,6 +17,7 @@ import { Deferred, nothing, outcomeOf } from '../base/later.ts';
 import type { Record } from '../causal/record.ts';
 import type { Place } from '../replica/place.ts';
 import { timeoutFor } from './deadlines.ts';
+import { isStale, writeHead } from './heads.ts';
 import type { Parts } from './parts.ts';
 import { peerKinds } from './peer-kinds.ts';
 import {
@@ -32,6 +37,13 @@ export interface ReplicationNeeds {
   readonly ownShare: number;
 }
 
+interface Refusal {
+  readonly error: unknown;
+  readonly member: number;
+  /** What the request was stamped with. */
+  readonly version: number;
+}
+
 export class Replication {
   /**
    * The records of replicas that hold a winner which the write has not seen (asked for with
@@ -41,8 +53,12 @@ export class Replication {
   readonly #parts: Parts;
   readonly #place: Place;
   readonly #core: PutCore;
+  readonly #flags: number;
   /** The request, and so the record, in bytes of its own. */
-  readonly #body: Buffer;
+  #body: Buffer;
+  /** Of the newest layout whose owners it goes to. */
+  #version: number;
+  #owners: readonly number[];
   readonly #unseen: Record[] = [];
   /** Owners that have not answered yet. */
   #silent: readonly number[];
@@ -60,12 +76,14 @@ export class Replication {
     this.#parts = parts;
     this.#ownShare = needs.ownShare;
     this.#place = place;
-    this.#core = new PutCore(needs.w);
+    const sets = parts.ring.ownerSets(place.slot);
+    this.#core = new PutCore(needs.w, sets);
+    this.#version = parts.ring.version;
+    this.#flags = needs.examine ? replicateFlags.examine : 0;
+    this.#body = encodeReplicate(writeHead(parts, place), this.#flags, record);
+    this.#owners = allOf(sets);
+    this.#silent = this.#owners;
     this.#startedAtMs = parts.system.clock.monotonicMs();
-    const flushStamp = parts.replica.flushed.of(place.db);
-    const flags = needs.examine ? replicateFlags.examine : 0;
-    this.#body = encodeReplicate({ place, flushStamp }, flags, record);
-    this.#silent = parts.ring.ownersOf(place.slot);
   }
 
   /** The value of the write in memory of its own. */
@@ -102,6 +120,7 @@ export class Replication {
 
   #replicate(owner: number): void {
     const { ring, transport } = this.#parts;
+    const version = this.#version;
     this.#core.attempt();
     const timeoutMs = timeoutFor(this.#parts, this.#body.length);
     transport.call(ring.idOf(owner), peerKinds.replicate, this.#body, timeoutMs).listen(
@@ -113,10 +132,12 @@ export class Replication {
         }
         this.#held(owner, owner);
       },
-      () => {
-        this.#silent = this.#silent.filter((other) => other !== owner);
-        this.#standIn(owner);
-        this.#missed();
+      (error) => {
+        const giveUp = (): void => {
+          this.#silent = this.#silent.filter((other) => other !== owner);
+          this.#standIn(owner);
+        };
+        this.#again({ error, member: owner, version }, () => this.#replicate(owner), giveUp);
       },
     );
     if (ring.verdict(owner) === 'suspect') this.#standIn(owner);
@@ -132,7 +153,7 @@ export class Replication {
   }
 
   #hint(owner: number): void {
-    const { ring, transport, hints, replica } = this.#parts;
+    const { ring, transport, hints } = this.#parts;
     const fallback = this.#nextFallback();
     const target = ring.idBytesOf(owner);
     if (fallback === undefined) {
@@ -140,21 +161,56 @@ export class Replication {
       outcomeOf(keep, nothing, nothing);
       return;
     }
+    const version = ring.version;
     this.#fallbacks.push(fallback);
     this.#core.attempt();
-    const flushStamp = replica.flushed.of(this.#place.db);
-    const body = encodeHint({ place: this.#place, flushStamp }, target, this.record);
+    const body = encodeHint(writeHead(this.#parts, this.#place), target, this.record);
     const timeoutMs = timeoutFor(this.#parts, body.length);
     transport.call(ring.idOf(fallback), peerKinds.hint, body, timeoutMs).listen(
       () => {
         this.#hintCounted ||= this.outcome.pending;
         this.#held(fallback, owner);
       },
-      () => {
-        this.#hint(owner);
-        this.#missed();
+      (error) => {
+        const hint = (): void => this.#hint(owner);
+        this.#again({ error, member: fallback, version }, hint, hint);
       },
     );
+  }
+
+  /** Who goes by a newer layout is asked again once this node does too. */
+  #again(refusal: Refusal, again: () => void, giveUp: () => void): void {
+    const { error, member, version } = refusal;
+    const goOn = (): void => {
+      const { ring } = this.#parts;
+      if (ring.version > this.#version) this.#extend();
+      if (ring.version > version) again();
+      else giveUp();
+      this.#missed();
+    };
+    if (isStale(error)) outcomeOf(() => this.#parts.catchUp(member), goOn, goOn);
+    else {
+      giveUp();
+      this.#missed();
+    }
+  }
+
+  /** To the owners of the newest layout, too. */
+  #extend(): void {
+    const { ring } = this.#parts;
+    const { record } = this;
+    this.#version = ring.version;
+    this.#body = encodeReplicate(writeHead(this.#parts, this.#place), this.#flags, record);
+    for (const owners of ring.ownerSets(this.#place.slot)) {
+      this.#core.add(owners);
+      const others = owners.filter((owner) => !this.#owners.includes(owner));
+      this.#owners = [...this.#owners, ...others];
+      this.#silent = [...this.#silent, ...others];
+      for (const owner of others) {
+        if (ring.isDown(owner)) this.#standIn(owner);
+        else this.#replicate(owner);
+      }
+    }
   }
 
   /** A coordinator that is a fallback itself is one of those asked already. */
@@ -192,8 +248,10 @@ export class Replication {
 
   #judge(): void {
     if (!this.outcome.pending || this.#core.state === 'waiting') return;
-    if (this.#core.state === 'short') this.#fail();
-    else {
+    if (this.#parts.ring.version > this.#version) this.#extend();
+    const { state } = this.#core;
+    if (state === 'short') this.#fail();
+    else if (state === 'reached') {
       if (this.#hintCounted) this.#parts.counts.writesSloppy += 1;
       this.outcome.settle(this.#unseen);
     }
@@ -209,4 +267,9 @@ export class Replication {
     this.#parts.counts.writesUncertain += 1;
     this.outcome.fail(this.uncertainty);
   }
+}
+
+function allOf(sets: readonly (readonly number[])[]): readonly number[] {
+  const [first = [], ...others] = sets;
+  return others.length === 0 ? first : [...new Set(sets.flat())];
 }

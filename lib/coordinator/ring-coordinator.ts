@@ -22,6 +22,7 @@ import type {
 } from './coordinator.ts';
 import { explain, holders } from './explain.ts';
 import { type ForwardPlan, forward } from './forward.ts';
+import type { OwnSlots } from './own-slots.ts';
 import type { Needs, OwnerOperations } from './owner-operations.ts';
 import type { Parts, Quorum } from './parts.ts';
 import { decodeUpdateResult, decodeVersionVector } from './peer-messages.ts';
@@ -34,6 +35,8 @@ import { readsNothing } from './update-core.ts';
 export interface RingCoordinatorOptions {
   /** Whether a plain SET whose coordinator fell silent is sent to the next; never in an EXEC. */
   readonly repeats: boolean;
+  /** Whole databases are only its slots; left out: the whole ring's. */
+  readonly ownSlots?: OwnSlots | undefined;
 }
 
 export class RingCoordinator implements Coordinator {
@@ -99,15 +102,19 @@ export class RingCoordinator implements Coordinator {
   }
 
   scan(db: number, cursor: bigint, count: number): Later<Page> {
-    return scanRing(this.#parts, { db, from: Number(cursor), count });
+    const from = Number(cursor);
+    const { ownSlots } = this.#options;
+    if (ownSlots !== undefined) return ownSlots.scan(this.#parts, from, count);
+    return scanRing(this.#parts, { db, from, count });
   }
 
   randomKey(db: number): Later<Buffer | undefined> {
-    return randomKeyOfRing(this.#parts, db);
+    const { ownSlots } = this.#options;
+    return ownSlots?.randomKey(this.#parts) ?? randomKeyOfRing(this.#parts, db);
   }
 
   counts(db: number): Later<DatabaseCounts> {
-    return countRing(this.#parts, db);
+    return this.#options.ownSlots?.count(this.#parts) ?? countRing(this.#parts, db);
   }
 
   flush(dbs: readonly number[]): Later<void> {
@@ -141,11 +148,13 @@ export class RingCoordinator implements Coordinator {
     const needs = this.#needs(place.db, options?.w);
     const context = options?.context;
     const plain = context === undefined && readsNothing(update);
-    const anywhere = plain || context !== undefined;
-    const routes = anywhere ? anyOwner(this.#parts, place) : firstOwner(this.#parts, place);
-    const change = this.#isLaterRoute(routes) ? ownUpdate(update) : update;
+    const route = plain || context !== undefined ? anyOwner : firstOwner;
+    const newRoutes = (): readonly number[] => route(this.#parts, place);
+    const routes = newRoutes();
+    const change = this.#mayComeBack(routes) ? ownUpdate(update) : update;
     return this.#write(place, {
       routes,
+      newRoutes,
       needs,
       repeatable: plain && this.#options.repeats,
       what: { op: 'update', update, context },
@@ -156,10 +165,12 @@ export class RingCoordinator implements Coordinator {
 
   #put(place: Place, request: PutRequest): Later<VersionVector> {
     const needs = this.#needs(place.db, request.w);
-    const routes = anyOwner(this.#parts, place);
-    const asked = this.#isLaterRoute(routes) ? ownRequest(request) : request;
+    const newRoutes = (): readonly number[] => anyOwner(this.#parts, place);
+    const routes = newRoutes();
+    const asked = this.#mayComeBack(routes) ? ownRequest(request) : request;
     return this.#write(place, {
       routes,
+      newRoutes,
       needs,
       repeatable: false,
       what: { op: 'put', request },
@@ -174,8 +185,9 @@ export class RingCoordinator implements Coordinator {
   }
 
   /** What is borrowed for the call will not do where this node's turn comes later. */
-  #isLaterRoute(routes: readonly number[]): boolean {
-    return routes.indexOf(this.#parts.ring.self) > 0;
+  #mayComeBack(routes: readonly number[]): boolean {
+    const { ring } = this.#parts;
+    return routes.indexOf(ring.self) > 0 || ring.layouts.length > 1;
   }
 
   #write<T>(place: Place, plan: ForwardPlan<T>): Later<T> {

@@ -21,10 +21,10 @@ export async function flushRing(parts: Parts, dbs: readonly number[]): Promise<v
   const { ring, replica, store, counts } = parts;
   if (store.state === 'fenced') {
     throw new RedisError(
-      `CLUSTERDOWN need ${ring.members.length} members, this one takes no writes`,
+      `CLUSTERDOWN need ${ring.active.length} members, this one takes no writes`,
     );
   }
-  const asked = ring.members.filter((_, member) => !ring.isDown(member)).length;
+  const asked = ring.active.filter((member) => !ring.isDown(member)).length;
   const clocks = await askAll(parts, peerKinds.clock, Buffer.alloc(0), {
     here: () => parts.clock(),
     decode: decodeClock,

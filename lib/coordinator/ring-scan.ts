@@ -2,21 +2,24 @@
  * What speaks of a whole database: SCAN and KEYS, RANDOMKEY, DBSIZE (DESIGN 2.3, 3.5).
  *
  * A page of SCAN asks every member that is up for its next records in the one order of the ring,
- * and merges them: of each key the newest winner says whether it is there. It reaches as far as the
- * shortest answer, and is given only if each partition it passes has been asked of N-W+1 owners, so
- * that at least one of them holds every acknowledged write. Nothing is remembered between pages.
+ * and merges those of owners: of each key the newest winner says whether it is there. It reaches as
+ * far as the shortest answer, and is given only if each partition it passes has been asked of N-W+1
+ * owners, so that at least one of them holds every acknowledged write. Nothing is remembered
+ * between pages. A member that is no owner yet, or no more, may hold what has long been deleted.
  *
- * DBSIZE adds up what the members count, each key N times. While members are down it is what the
- * others hold, scaled by the share of the places that they own.
+ * DBSIZE adds up what the members of the layout count that is read from, each key N times; what an
+ * old owner has not given up yet is among it. While members are down it is what the others hold,
+ * scaled by the share of the places that they own.
  */
 import { ByteReader } from '../base/byte-reader.ts';
 import { ByteWriter } from '../base/byte-writer.ts';
 import { mapKey, own } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
 import { Deferred, type Later, outcomeOf } from '../base/later.ts';
-import type { RingEntry, RingPage } from '../replica/scanner.ts';
+import { positionEnd, type RingEntry, type RingPage } from '../replica/scanner.ts';
 import { tallyExpiring, tallyLive } from '../replica/tallies.ts';
-import { slotCount } from '../ring/slots.ts';
+import { SlotSet, slotSetBytes } from '../ring/slot-set.ts';
+import { slotCount, slotOf } from '../ring/slots.ts';
 import type { DatabaseCounts, Page } from './coordinator.ts';
 import type { Parts } from './parts.ts';
 import { peerKinds } from './peer-kinds.ts';
@@ -26,24 +29,29 @@ export interface ScanRequest {
   /** Position: slot * 2^32 + hash32. */
   readonly from: number;
   readonly count: number;
+  /** Where a node speaks only of those (DESIGN 2.3); left out: of all. */
+  readonly slots?: SlotSet | undefined;
 }
 
-const positionEnd = slotCount * 2 ** 32;
-
 export async function scanRing(parts: Parts, request: ScanRequest): Promise<Page> {
+  const { ring } = parts;
+  const { reading } = ring;
   const answers = await askAll(parts, peerKinds.scan, encodeScan(request), {
     here: () => ownPage(parts, request),
     decode: decodePage,
   });
+  // An owner of the layout that is read from now may have answered before it had everything.
+  if (ring.reading !== reading) return scanRing(parts, request);
   const next = Math.min(...answers.map(({ answer }) => answer.next ?? positionEnd));
   refuseGaps(parts, request, {
     to: next,
     answered: answers.map(({ member }) => member),
   });
   const winners = new Map<string, RingEntry>();
-  for (const { answer } of answers) {
+  for (const { member, answer } of answers) {
     for (const entry of answer.entries) {
       if (entry.position >= next) break;
+      if (!ring.ownersOf(slotAt(entry.position)).includes(member)) continue;
       const id = mapKey(entry.key);
       const other = winners.get(id);
       if (other === undefined || isNewer(entry, other)) winners.set(id, entry);
@@ -58,8 +66,9 @@ export async function scanRing(parts: Parts, request: ScanRequest): Promise<Page
 }
 
 /** This node's part of a page. */
-export function ownPage({ scanner }: Parts, { db, from, count }: ScanRequest): Promise<RingPage> {
-  return scanner.ringPage(db, from, positionEnd, count);
+export function ownPage({ scanner }: Parts, request: ScanRequest): Promise<RingPage> {
+  const { db, from, count, slots } = request;
+  return scanner.ringPage(db, { from, to: positionEnd, slots }, count);
 }
 
 function isNewer(a: RingEntry, b: RingEntry): boolean {
@@ -69,20 +78,25 @@ function isNewer(a: RingEntry, b: RingEntry): boolean {
 
 function refuseGaps(
   { ring, settings }: Parts,
-  { db, from }: ScanRequest,
+  { db, from, slots }: ScanRequest,
   { to, answered }: { to: number; answered: readonly number[] },
 ): void {
-  const needed = ring.n - settings().quorum(db).w + 1;
-  const slotOf = (position: number): number => Math.floor(position / 2 ** 32);
-  const last = ring.partitionOf(Math.min(slotOf(to), slotCount - 1));
-  const slotsEach = slotCount / ring.layout.partitions;
-  for (let partition = ring.partitionOf(slotOf(from)); partition <= last; partition += 1) {
-    const owners = ring.ownersOf(partition * slotsEach);
+  const needed = ring.n - Math.min(settings().quorum(db).w, ring.n) + 1;
+  const last = ring.partitionOf(Math.min(slotAt(to), slotCount - 1));
+  const slotsEach = slotCount / ring.reading.partitions;
+  for (let partition = ring.partitionOf(slotAt(from)); partition <= last; partition += 1) {
+    const first = partition * slotsEach;
+    if (slots !== undefined && slots.nextFrom(first) >= first + slotsEach) continue;
+    const owners = ring.ownersOf(first);
     const asked = owners.filter((owner) => answered.includes(owner)).length;
     if (asked < needed) {
       throw new RedisError(`CLUSTERDOWN need ${needed} replicas, ${asked} reachable`);
     }
   }
+}
+
+function slotAt(position: number): number {
+  return Math.floor(position / 2 ** 32);
 }
 
 export async function countRing(parts: Parts, db: number): Promise<DatabaseCounts> {
@@ -91,13 +105,13 @@ export async function countRing(parts: Parts, db: number): Promise<DatabaseCount
     here: () => ownCounts(parts, db),
     decode: decodeCounts,
   });
-  let places = 0;
-  for (const owner of ring.layout.owners) {
-    if (answers.some(({ member }) => member === owner)) places += 1;
-  }
+  const { partitions, members, owners } = ring.reading;
+  const counted = answers.filter(({ member }) => members.includes(ring.idOf(member)));
+  const ids = new Set(counted.map(({ member }) => ring.idOf(member)));
+  const places = owners.reduce((sum, owner) => sum + (ids.has(members[owner] ?? '') ? 1 : 0), 0);
   const sum = (of: (counts: DatabaseCounts) => number): number => {
-    const held = answers.reduce((total, { answer }) => total + of(answer), 0);
-    return Math.round((held * ring.layout.partitions) / Math.max(1, places));
+    const held = counted.reduce((total, { answer }) => total + of(answer), 0);
+    return Math.round((held * partitions) / Math.max(1, places));
   };
   return { keys: sum(({ keys }) => keys), expires: sum(({ expires }) => expires) };
 }
@@ -106,24 +120,23 @@ export function ownCounts({ store }: Parts, db: number): DatabaseCounts {
   return { keys: store.tally(tallyLive(db)), expires: store.tally(tallyExpiring(db)) };
 }
 
-/** Members in a random order, until one holds a key. */
+/** Members in a random order, until one holds a key that it owns. */
 export async function randomKeyOfRing(parts: Parts, db: number): Promise<Buffer | undefined> {
   const { ring, scanner, system, transport, settings } = parts;
-  const left = ring.members.map((_, member) => member).filter((member) => !ring.isDown(member));
+  const left = ring.active.filter((member) => !ring.isDown(member));
   while (left.length > 0) {
     const [member = ring.self] = left.splice(system.random.below(left.length), 1);
-    if (member === ring.self) {
-      const key = await inTime(parts, settings().timeoutMs, () => scanner.randomKey(db));
-      if (key !== undefined) return key;
-      continue;
-    }
     const { timeoutMs } = settings();
-    const asked = transport.call(ring.idOf(member), peerKinds.randomKey, Buffer.of(db), timeoutMs);
-    const found = await asked.then(
-      (body) => (body[0] === 1 ? own(body.subarray(1)) : undefined),
-      () => undefined,
-    );
-    if (found !== undefined) return found;
+    const found =
+      member === ring.self
+        ? await inTime(parts, timeoutMs, () => scanner.randomKey(db))
+        : await transport
+            .call(ring.idOf(member), peerKinds.randomKey, Buffer.of(db), timeoutMs)
+            .then(
+              (body) => (body[0] === 1 ? own(body.subarray(1)) : undefined),
+              () => undefined,
+            );
+    if (found !== undefined && ring.ownersOf(slotOf(found)).includes(member)) return found;
   }
   return undefined;
 }
@@ -141,7 +154,7 @@ interface Asked<T> {
   readonly answer: T;
 }
 
-/** The answers of all members that are up; who fails is left out. */
+/** The answers of all members that are up and active; who fails is left out. */
 export async function askAll<T>(
   parts: Parts,
   kind: number,
@@ -150,7 +163,7 @@ export async function askAll<T>(
 ): Promise<readonly Asked<T>[]> {
   const { ring, transport, settings } = parts;
   const timeoutMs = settings().timeoutMs / (ways.rounds ?? 1);
-  const asked = ring.members.map(async (_, member): Promise<Asked<T> | undefined> => {
+  const asked = ring.active.map(async (member): Promise<Asked<T> | undefined> => {
     if (ring.isDown(member)) return undefined;
     const answer =
       member === ring.self
@@ -180,13 +193,19 @@ function inTime<T>({ system }: Parts, timeoutMs: number, work: () => Later<T>): 
   return answer;
 }
 
-function encodeScan({ db, from, count }: ScanRequest): Buffer {
-  return new ByteWriter(16).byte(db).stamp(from).varint(count).done();
+function encodeScan({ db, from, count, slots }: ScanRequest): Buffer {
+  const writer = new ByteWriter(16).byte(db).stamp(from).varint(count);
+  if (slots !== undefined) writer.bytes(slots.bytes);
+  return writer.done();
 }
 
 export function decodeScan(body: Buffer): ScanRequest {
   const reader = new ByteReader('a scan request', body, 0, body.length);
-  return { db: reader.byte(), from: reader.stamp(), count: reader.varint() };
+  const request = { db: reader.byte(), from: reader.stamp(), count: reader.varint() };
+  const rest = reader.rest();
+  if (rest.length === 0) return request;
+  if (rest.length !== slotSetBytes) throw reader.error('has a part of a set of slots');
+  return { ...request, slots: new SlotSet(own(rest)) };
 }
 
 export function encodePage({ next, entries }: RingPage): Buffer {

@@ -15,10 +15,11 @@ export function anyOwner({ ring, settings }: Parts, { slot }: Place): readonly n
 }
 
 /**
- * A read-modify-write: the owners in their order, so that those of one key meet at one node. Who is
+ * A read-modify-write: the owners in their order, so that those of one key meet at one node; by the
+ * oldest active layout, which all give up at nearly the same moment. Who is
  * silent but not yet down is still asked: two nodes that disagree about a moment's silence must not
  * send two increments to two owners.
  */
 export function firstOwner({ ring }: Parts, { slot }: Place): readonly number[] {
-  return ring.ownersOf(slot).filter((member) => ring.takesWrites(member));
+  return ring.coordinatorsOf(slot).filter((member) => ring.takesWrites(member));
 }

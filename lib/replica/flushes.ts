@@ -10,12 +10,14 @@ import type { System } from '../runtime/ports.ts';
 import { readMeta, sealMeta } from '../storage/meta.ts';
 import type { Store } from '../storage/store.ts';
 import { FlushStamps, flushMetaName } from './flush-stamps.ts';
+import { clusterDatabase, type SlotCounts } from './slot-counts.ts';
 import { tallyExpiring, tallyLive } from './tallies.ts';
 
 export interface FlushesOptions {
   readonly databases: number;
   /** The highest stamp that anything stored here may have. */
   readonly newest: () => Stamp;
+  readonly slotCounts: SlotCounts | undefined;
 }
 
 export class Flushes {
@@ -61,6 +63,7 @@ export class Flushes {
     const written = this.#store.write([row], resets).then(
       () => {
         this.#durable = stamps;
+        if (raised.includes(clusterDatabase)) this.#options.slotCounts?.flushed();
         if (this.#inForce === stamps) this.#underWay = undefined;
       },
       (error: unknown) => {

@@ -25,6 +25,21 @@ export class KeyQueue {
     else this.#whenIdle.push(run);
   }
 
+  /** Settles once each step has run that waits for its key or holds it now. */
+  settled(): Later<void> {
+    let open = this.#held.size;
+    if (open === 0) return undefined;
+    const done = new Deferred<void>();
+    for (const waiting of this.#held.values()) {
+      waiting.push(() => {
+        open -= 1;
+        if (open === 0) done.settle();
+        return false;
+      });
+    }
+    return done;
+  }
+
   /** A `step` that throws at once throws out of here if it did not have to wait for its turn. */
   run<T>(key: string, step: () => Later<T>): Later<T> {
     const waiting = this.#held.get(key);

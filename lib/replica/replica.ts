@@ -33,6 +33,7 @@ import type { Pending } from './overlay.ts';
 import { PeerStamps } from './peer-stamps.ts';
 import type { Place } from './place.ts';
 import { Rows } from './rows.ts';
+import type { SlotCounts } from './slot-counts.ts';
 import {
   readRecord,
   readStanding,
@@ -48,6 +49,8 @@ export interface ReplicaOptions {
   readonly databases: number;
   readonly cacheBytes: number;
   readonly filter: KeyFilter;
+  /** Only where the node shows itself as a Redis Cluster. */
+  readonly slotCounts?: SlotCounts | undefined;
 }
 
 export interface Decision<T> {
@@ -80,14 +83,14 @@ export class Replica {
   readsWithSiblings = 0;
 
   constructor(store: Store, system: System, clock: StampClock, options: ReplicaOptions) {
-    const { databases, filter, cacheBytes } = options;
+    const { databases, filter, cacheBytes, slotCounts } = options;
     this.#system = system;
     this.actors = new ActorRule(system.random);
-    this.rows = new Rows(store, filter, cacheBytes);
+    this.rows = new Rows(store, filter, cacheBytes, slotCounts);
     this.issuers = { actors: this.actors, clock };
     this.peerStamps = new PeerStamps(system, clock);
     const newest = (): Stamp => this.peerStamps.newest;
-    this.#flushes = new Flushes(store, system, clock, { databases, newest });
+    this.#flushes = new Flushes(store, system, clock, { databases, newest, slotCounts });
   }
 
   /** The flushes in force. */
@@ -179,6 +182,17 @@ export class Replica {
       const restood = { ...stored, ...standingOf(stored.record, this.#system.clock.wallMs()) };
       const next = upkeep === 'delete' ? undefined : restood;
       return { pending: this.#write(place, row, next), result: undefined };
+    });
+  }
+
+  /**
+   * Deletes a record that this node need no longer hold, unless it has changed since `row` was
+   * read. Its actors go with it: what comes back later is written under new ones (DESIGN 3.3).
+   */
+  dropIfUnchanged(place: Place, row: Buffer): Later<boolean> {
+    return this.rows.change(place, 'overwrite', (held) => {
+      if (held === undefined || !held.equals(row)) return { pending: undefined, result: false };
+      return { pending: this.#write(place, held, undefined), result: true };
     });
   }
 

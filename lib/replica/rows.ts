@@ -12,6 +12,7 @@ import { KeyQueue } from './key-queue.ts';
 import { Overlay, Pending } from './overlay.ts';
 import type { Place } from './place.ts';
 import { RecordCache } from './record-cache.ts';
+import { clusterDatabase, type SlotCounts } from './slot-counts.ts';
 
 /**
  * read, read-past      remembers that there is nothing
@@ -42,10 +43,17 @@ export class Rows {
   readonly #queue = new KeyQueue();
   readonly #overlay = new Overlay();
   readonly #filter: KeyFilter;
+  readonly #slotCounts: SlotCounts | undefined;
 
-  constructor(store: Store, filter: KeyFilter, cacheBytes: number) {
+  constructor(
+    store: Store,
+    filter: KeyFilter,
+    cacheBytes: number,
+    slotCounts: SlotCounts | undefined,
+  ) {
     this.#store = store;
     this.#filter = filter;
+    this.#slotCounts = slotCounts;
     this.#cacheBytes = cacheBytes;
     this.#cache = new RecordCache(cacheBytes);
   }
@@ -57,6 +65,11 @@ export class Rows {
   /** Calls back once no step waits for the disk to read its row. */
   onIdle(run: () => void): void {
     this.#queue.onIdle(run);
+  }
+
+  /** Settles once every change that has begun is committed, as firmly as `sync` makes it. */
+  settled(): Later<void> {
+    return after(this.#queue.settled(), () => this.#store.sync());
   }
 
   /** `look` sees the newest row; its answer comes once that row is committed. */
@@ -105,7 +118,7 @@ export class Rows {
     changes: readonly Change[],
     tallies: readonly TallyChange[],
   ): Pending {
-    const pending = new Pending(place, row, this.#committed);
+    const pending = new Pending(place, row, this.#committedWith(place, tallies));
     if (isNew) this.#filter.add(place);
     this.#store.writeFor(pending, changes, tallies);
     if (!pending.hasFailed) this.#overlay.add(pending);
@@ -126,6 +139,17 @@ export class Rows {
     this.#overlay.remove(pending);
     this.#cache.put(pending.place.hash32, pending.place.storageKey, pending.row);
   };
+
+  #committedWith(place: Place, tallies: readonly TallyChange[]): (pending: Pending) => void {
+    const slotCounts = this.#slotCounts;
+    if (slotCounts === undefined || tallies.length === 0 || place.db !== clusterDatabase) {
+      return this.#committed;
+    }
+    return (pending) => {
+      slotCounts.committed(place.slot, tallies);
+      this.#committed(pending);
+    };
+  }
 
   #fetch<T>(place: Place, access: Access, use: Use<T>): Later<T> {
     if (!this.#overlay.isEmpty) {

@@ -5,6 +5,9 @@
  * page, so a key that was there throughout is never skipped and never shown twice at rest.
  */
 import { StoreError } from '../base/errors.ts';
+import { newWinnerView } from '../causal/record-codec.ts';
+import type { SlotSet } from '../ring/slot-set.ts';
+import { slotCount } from '../ring/slots.ts';
 import type { System } from '../runtime/ports.ts';
 import { type DataKey, dataRange, parseDataKey, positionOf } from '../storage/keys.ts';
 import { isSound } from '../storage/row.ts';
@@ -12,6 +15,8 @@ import type { Put, Range } from '../storage/storage.ts';
 import type { Store } from '../storage/store.ts';
 import { placeOfStorageKey } from './place.ts';
 import type { Rank, Replica } from './replica.ts';
+import type { SlotCount } from './slot-counts.ts';
+import { countedAs } from './tallies.ts';
 
 export interface ScanPage {
   /** Where to go on; undefined = the end. */
@@ -30,6 +35,17 @@ export interface RingPage {
   readonly next: number | undefined;
   readonly entries: readonly RingEntry[];
 }
+
+/** Positions up to, not including, `to`; of them those in `slots`. */
+export interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  /** Left out: all. */
+  readonly slots?: SlotSet | undefined;
+}
+
+/** Behind all positions. */
+export const positionEnd = slotCount * 2 ** 32;
 
 /** Rows read in one go. */
 const chunkRows = 256;
@@ -52,7 +68,7 @@ export class Scanner {
   /** Keys of `db` that a reader can see, from a position on: about `count` of them. */
   async page(db: number, from: number, count: number): Promise<ScanPage> {
     const keys: Buffer[] = [];
-    const next = await this.#walk(dataRange(from), count, (key, row) => {
+    const next = await this.#walk({ from, to: positionEnd }, count, (key, row) => {
       const parsed = this.#parsed(db, key, row);
       if (parsed === undefined) return false;
       const visible = this.#replica.isVisible(placeOfStorageKey(key), row);
@@ -67,9 +83,9 @@ export class Scanner {
    * entries. Deleted and expired records are among them, because another replica may still show
    * their keys: of all entries of a key the one with the highest (order, stamp) decides.
    */
-  async ringPage(db: number, from: number, to: number, count: number): Promise<RingPage> {
+  async ringPage(db: number, stretch: Stretch, count: number): Promise<RingPage> {
     const entries: RingEntry[] = [];
-    const next = await this.#walk(dataRange(from, to), count, (key, row) => {
+    const next = await this.#walk(stretch, count, (key, row) => {
       const parsed = this.#parsed(db, key, row);
       const rank = parsed && this.#replica.rankOf(placeOfStorageKey(key), row);
       if (parsed === undefined || rank === undefined) return false;
@@ -79,33 +95,60 @@ export class Scanner {
     return { next, entries };
   }
 
-  /** Shows `take` whole positions until it has taken `count`; answers where to go on. */
+  /** The keys of `db` in these slots, and those among them that expire, by reading all of them. */
+  async count(db: number, slots: SlotSet): Promise<SlotCount> {
+    const view = newWinnerView();
+    const stamp = this.#replica.flushed.of(db);
+    let keys = 0;
+    let expires = 0;
+    let from: number | undefined = 0;
+    while (from !== undefined) {
+      from = await this.#walk({ from, to: positionEnd, slots }, chunkRows, (key, row) => {
+        if (this.#parsed(db, key, row) === undefined) return false;
+        const standing = countedAs(row, stamp, view);
+        if (standing === 'live' || standing === 'expiring') keys += 1;
+        if (standing === 'expiring') expires += 1;
+        return true;
+      });
+    }
+    return { keys, expires };
+  }
+
+  /**
+   * Shows `take` whole positions until it has taken `count`; answers where to go on. Slots that are
+   * not asked for are read over as far as they came along, and then sought past.
+   */
   async #walk(
-    range: Range,
+    { from, to, slots }: Stretch,
     count: number,
     take: (key: Buffer, row: Buffer) => boolean,
   ): Promise<number | undefined> {
-    const cursor = this.#store.cursor(range);
     const workMax = Math.max(count * workFactor, chunkRows);
     let work = 0;
     let taken = 0;
     let last = -1;
-    try {
-      for (;;) {
-        const rows = await cursor.next(Math.min(chunkRows, count + 1));
-        if (rows.length === 0) return undefined;
-        for (const { key, value } of rows) {
-          const position = positionOf(key);
-          const full = taken >= count || work >= workMax;
-          if (full && position !== last) return position;
-          last = position;
-          work += 1;
-          if (take(key, value)) taken += 1;
-        }
+    let start = nextWanted(from, slots);
+    while (start < to) {
+      const cursor = this.#store.cursor(dataRange(start, to));
+      try {
+        do {
+          const rows = await cursor.next(Math.min(chunkRows, count + 1));
+          if (rows.length === 0) return undefined;
+          for (const { key, value } of rows) {
+            const position = positionOf(key);
+            const full = taken >= count || work >= workMax;
+            if (full && position !== last) return within(nextWanted(position, slots), to);
+            last = position;
+            work += 1;
+            if (slots?.has(slotAt(position)) !== false && take(key, value)) taken += 1;
+          }
+          start = nextWanted(last, slots);
+        } while (start === last);
+      } finally {
+        await cursor.close();
       }
-    } finally {
-      await cursor.close();
     }
+    return undefined;
   }
 
   /** Some key of `db`, found by going on from a random position; undefined if there is none. */
@@ -155,6 +198,21 @@ export class Scanner {
     if (!isSound(key, row, this.#system.hashes.crc32)) throw new StoreError('corrupt');
     return parsed;
   }
+}
+
+function slotAt(position: number): number {
+  return Math.floor(position / 2 ** 32);
+}
+
+/** The position itself, or the first behind it that lies in one of the slots. */
+function nextWanted(position: number, slots: SlotSet | undefined): number {
+  if (slots === undefined) return position;
+  const slot = slots.nextFrom(slotAt(position));
+  return Math.max(position, slot * 2 ** 32);
+}
+
+function within(position: number, to: number): number | undefined {
+  return position < to ? position : undefined;
 }
 
 /** The first rows of a range. */

@@ -22,11 +22,19 @@ import type { Put, Range, Snapshot, Storage } from './storage.ts';
 
 /** What is added to a tally. */
 export type Count = (index: number, add: number) => void;
-/** Says what one data or hint row adds to which tallies; of a corrupt one, what it is as a row. */
-export type Census = (key: Buffer, row: Buffer, count: Count, isSound: boolean) => void;
+/** Sees every row of one snapshot. */
+export interface Census {
+  /** Says what a data or hint row adds to which tallies; of a corrupt one, what it is as a row. */
+  take(key: Buffer, row: Buffer, count: Count, isSound: boolean): void;
+  /** That was all. */
+  end(): void;
+}
 
 export interface ScanOptions {
-  /** Made anew for each scan, of what the snapshot says (flush stamps, ...). */
+  /**
+   * Made anew for each scan, of what the snapshot says (flush stamps, ...); called in the turn in
+   * which the snapshot is taken.
+   */
   census(snapshot: Snapshot): Promise<Census>;
   /** Checks one row and counts it if it is corrupt. */
   sound(key: Buffer, row: Buffer): boolean;
@@ -82,11 +90,11 @@ export class BackgroundScan {
   }
 
   async #scan(snapshot: Snapshot): Promise<ScanResult | undefined> {
-    const row = await this.#lastBatchRow(snapshot);
-    const census = await this.#census(snapshot);
+    const [census, row] = await Promise.all([this.#census(snapshot), this.#lastBatchRow(snapshot)]);
     await this.#scanSlots(snapshot, census);
     await this.#scanRange(snapshot, familyRange('hint'), census);
     if (this.#stopped) return undefined;
+    census.end();
     const damage = { unreadable: this.#unreadable, corrupt: this.#corrupt };
     if (row === undefined) return { number: 0, sums: noSums, tallies: new Map(), ...damage };
     for (const [index, value] of row.tallies) tally(this.#tallies, { index, add: -value });
@@ -116,7 +124,7 @@ export class BackgroundScan {
       return await this.#options.census(snapshot);
     } catch (error) {
       this.#passDamage(error);
-      return () => {};
+      return { take: () => {}, end: () => {} };
     }
   }
 
@@ -159,7 +167,7 @@ export class BackgroundScan {
     this.#sum.add(key, value);
     const isSound = this.#options.sound(key, value);
     if (!isSound) this.#corrupt += 1;
-    census(key, value, this.#count, isSound);
+    census.take(key, value, this.#count, isSound);
   }
 
   readonly #count: Count = (index, add) => tally(this.#tallies, { index, add });

@@ -78,7 +78,10 @@ export class SelfCheck {
     await this.#end;
   }
 
-  /** The first batch of this opening writes down the sums that the scan starts from. */
+  /**
+   * The first batch of this opening writes down the sums that the scan starts from. The snapshot is
+   * taken before the next one starts.
+   */
   async #run(
     scan: BackgroundScan,
     check: OpenCheck,

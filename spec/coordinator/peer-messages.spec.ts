@@ -18,6 +18,7 @@ import {
   encodeReplicate,
   encodeUpdateResult,
   type Forwarded,
+  type Head,
   versionOf,
 } from '../../lib/coordinator/peer-messages.ts';
 import { Locator } from '../../lib/replica/place.ts';
@@ -26,23 +27,28 @@ import { anyRecord, anyStamp, anyVector } from '../causal/arbitraries.ts';
 const locator = new Locator(Buffer.alloc(32, 7));
 const anyBytes = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes));
 const anyPlace = fc.tuple(fc.nat(15), anyBytes).map(([db, key]) => locator.locate(db, key));
-const anyHead = fc.record({ place: anyPlace, flushStamp: anyStamp });
+const anyHead = fc.record({
+  place: anyPlace,
+  layout: fc.integer({ min: 1, max: 2 ** 31 }),
+  flushStamp: anyStamp,
+});
 const anyExpiry = fc.integer({ min: 0, max: 2 ** 45 });
 
-function placeText({ place, flushStamp }: { place: { storageKey: Buffer }; flushStamp: number }) {
-  return [place.storageKey.toString('hex'), flushStamp];
+function headText({ place, layout, flushStamp }: Head) {
+  return [place.storageKey.toString('hex'), layout, flushStamp];
 }
 
 describe('peer messages', () => {
-  it('carry records with their place and the flush stamp', () => {
+  it('carry records with their place, the layout they go by and the flush stamp', () => {
     fc.assert(
       fc.property(anyHead, fc.nat(3), anyRecord, (head, flags, record) => {
         const got = decodeReplicate(encodeReplicate(head, flags, record));
-        expect(placeText(got)).to.deep.equal(placeText(head));
+        expect(headText(got)).to.deep.equal(headText(head));
         expect([got.flags, got.record]).to.deep.equal([flags, record]);
         const target = Buffer.alloc(20, 3);
         const hint = decodeHint(encodeHint(head, target, record));
         expect([hint.target, hint.record]).to.deep.equal([target, record]);
+        expect(headText(hint)).to.deep.equal(headText(head));
         expect(decodeHeld(encodeHeld(record))).to.deep.equal(record);
         expect(decodeHeld(encodeHeld(undefined))).to.equal(undefined);
       }),
@@ -54,6 +60,7 @@ describe('peer messages', () => {
       fc.property(anyHead, anyBytes, anyRecord, (head, version, record) => {
         const got = decodeRead(encodeRead(head, 'compare', version));
         expect([got.mode, got.version]).to.deep.equal(['compare', version]);
+        expect(headText(got)).to.deep.equal(headText(head));
         const answers = [
           { kind: 'nothing' },
           { kind: 'same' },
@@ -92,6 +99,7 @@ describe('peer messages', () => {
         const options = { timeoutMs: 450, w: 2, r: 3 };
         const got = decodeForward(encodeForward(head, options, what));
         expect([got.options, got.what]).to.deep.equal([options, what]);
+        expect(headText(got)).to.deep.equal(headText(head));
       }),
     );
     const anyVisible = fc.option(fc.record({ expireAtMs: anyExpiry, bytes: anyBytes }), {

@@ -10,6 +10,7 @@ import { KeyFilter } from '../../lib/replica/key-filter.ts';
 import { Locator, type Place } from '../../lib/replica/place.ts';
 import { type Decision, Replica } from '../../lib/replica/replica.ts';
 import { Scanner } from '../../lib/replica/scanner.ts';
+import { SlotCounts } from '../../lib/replica/slot-counts.ts';
 import { readMeta } from '../../lib/storage/meta.ts';
 import { Store } from '../../lib/storage/store.ts';
 import { SimStorage } from '../sim/sim-storage.ts';
@@ -51,16 +52,18 @@ export class ReplicaRig {
     readonly replica: Replica;
     readonly hints: HintStore;
     readonly scanner: Scanner;
+    readonly slotCounts: SlotCounts;
   };
 
-  private constructor(seed: number) {
-    this.time = new VirtualTime(seed);
+  private constructor(time: VirtualTime) {
+    this.time = time;
     this.disk = new SimStorage(this.time.timers(), this.time.random);
     this.#parts = this.#process();
   }
 
-  static async started(seed: number): Promise<ReplicaRig> {
-    const rig = new ReplicaRig(seed);
+  /** `time`: shared with other nodes. */
+  static async started(seed: number, time = new VirtualTime(seed)): Promise<ReplicaRig> {
+    const rig = new ReplicaRig(time);
     await rig.#open();
     return rig;
   }
@@ -83,6 +86,10 @@ export class ReplicaRig {
 
   get scanner(): Scanner {
     return this.#parts.scanner;
+  }
+
+  get slotCounts(): SlotCounts {
+    return this.#parts.slotCounts;
   }
 
   get tallies(): readonly number[] {
@@ -118,15 +125,21 @@ export class ReplicaRig {
     const system = { ...this.time.system(() => life === this.#life), log };
     const clock = new StampClock(0);
     const filter = new KeyFilter();
+    const slotCounts = new SlotCounts();
     const store: Store = new Store(this.disk, system, {
       appendfsync: 'always',
       ballastBytes: 1000,
       lastStamp: () => clock.last,
-      census: (snapshot) => census(snapshot, filter),
+      census: (snapshot) => census(snapshot, filter, slotCounts),
       onFence: () => replica.takeBack(),
       onReopened: () => replica.reopened(),
     });
-    const replica = new Replica(store, system, clock, { databases, cacheBytes: 2 ** 20, filter });
+    const replica = new Replica(store, system, clock, {
+      databases,
+      cacheBytes: 2 ** 20,
+      filter,
+      slotCounts,
+    });
     const hintQuotaBytes = (): number => this.quotaBytes;
     const hints = new HintStore(replica, store, system, { hintQuotaBytes });
     const scanner = new Scanner(replica, store, system);
@@ -136,7 +149,7 @@ export class ReplicaRig {
       },
       () => {},
     );
-    return { store, clock, replica, hints, scanner };
+    return { store, clock, replica, hints, scanner, slotCounts };
   }
 
   async #open(): Promise<void> {

@@ -13,7 +13,7 @@ async function entriesOf(rig: ReplicaRig, to: number, count: number): Promise<Ri
   const entries: RingEntry[] = [];
   let from: number | undefined = 0;
   while (from !== undefined) {
-    const page: RingPage = await rig.run(rig.scanner.ringPage(0, from, to, count));
+    const page: RingPage = await rig.run(rig.scanner.ringPage(0, { from, to }, count));
     const last = page.entries.at(-1);
     if (page.next !== undefined) {
       expect(page.next).to.be.within(from + 1, to - 1);
