@@ -42,6 +42,9 @@ const unordered = 'nondeterministic_output_order';
 export const commandTips: ReadonlyMap<string, readonly string[]> = new Map([
   ...named('ping', [allShards, allSucceeded]),
   ...named('client|info client|list time ttl pttl', [varies]),
+  ...named('cluster|slots cluster|shards cluster|nodes cluster|info', [varies]),
+  ...named('cluster|getkeysinslot cluster|replicas cluster|slaves', [varies]),
+  ...named('cluster|count-failure-reports', [varies]),
   ...named('object|encoding object|refcount object|idletime object|freq', [varies]),
   ...named('command command|info command|docs command|list', [unordered]),
   ...named('info', [varies, allShards, 'response_policy:special']),

@@ -7,9 +7,9 @@ import { MapReply, ok, pong, type Reply, SimpleString } from '../protocol/reply.
 import { databaseIndex, integerWithin, isWord, Options } from './arguments.ts';
 import { checkClientText } from './client-commands.ts';
 import type { Call, Command } from './command.ts';
-import { wrongArgumentCount } from './errors.ts';
+import { notInCluster, wrongArgumentCount } from './errors.ts';
 import { redisVersion } from './info.ts';
-import type { Ports } from './ports.ts';
+import { isCluster } from './ports.ts';
 import { leaveTransaction } from './transactions.ts';
 
 const wrongPassword = 'WRONGPASS invalid username-password pair or user is disabled.';
@@ -80,14 +80,10 @@ function hello(call: Call, args: readonly Buffer[]): Reply {
     ['version', redisVersion],
     ['proto', session.protocol],
     ['id', session.id],
-    ['mode', modeOf(ports)],
+    ['mode', isCluster(ports) ? 'cluster' : 'standalone'],
     ['role', 'master'],
     ['modules', []],
   ]);
-}
-
-function modeOf({ settings }: Ports): string {
-  return settings.number('cluster-enabled') === 1 ? 'cluster' : 'standalone';
 }
 
 function ping(_call: Call, args: readonly Buffer[]): Reply {
@@ -116,6 +112,9 @@ function reset({ session, ports }: Call): Reply {
 
 function select({ session, ports }: Call, args: readonly Buffer[]): Reply {
   const [, index = defaultUser] = args;
+  if (isCluster(ports) && integerWithin(index, -(2 ** 31), 2 ** 31 - 1) !== 0) {
+    throw new RedisError(notInCluster('SELECT'));
+  }
   session.db = databaseIndex(index, ports.settings.number('databases'));
   return ok;
 }

@@ -94,7 +94,8 @@ export class Dispatcher implements Dispatch {
   #admit(session: Session, args: readonly Buffer[]): Later<Reply> {
     const entry = this.#commands.find(args);
     session.lastCommand = entry?.fullName ?? '';
-    const refusal = entry === undefined ? this.#unknown(args) : refusalOf(session, entry, args);
+    const refusal =
+      entry === undefined ? this.#unknown(args) : this.#refusalOf(session, entry, args);
     if (refusal !== undefined || entry === undefined) return this.#refuse(session, entry, refusal);
     if (this.#pause.holds(session, mayWrite(session, entry))) {
       const owned = ownAll(args);
@@ -112,6 +113,15 @@ export class Dispatcher implements Dispatch {
     return parent === undefined
       ? unknownCommand(args)
       : unknownSubcommand(parent.row.name, args[1]);
+  }
+
+  #refusalOf(session: Session, entry: CommandEntry, args: readonly Buffer[]): string | undefined {
+    if (!entry.accepts(args.length)) return wrongArgumentCount(entry.fullName);
+    if (!session.authenticated && !entry.withoutAuth) return noAuth;
+    if (session.queue !== undefined && entry.notInMulti) return notInMulti;
+    const refusal = this.#ports.refusal();
+    if (refusal === undefined || entry.row.flags.includes('stale')) return undefined;
+    return refusal.of === 'everything' || mayWrite(session, entry) ? refusal.text : undefined;
   }
 
   #refuse(session: Session, entry: CommandEntry | undefined, text = ''): ErrorReply {
@@ -155,17 +165,6 @@ export class Dispatcher implements Dispatch {
       settledHere: false,
     };
   }
-}
-
-function refusalOf(
-  session: Session,
-  entry: CommandEntry,
-  args: readonly Buffer[],
-): string | undefined {
-  if (!entry.accepts(args.length)) return wrongArgumentCount(entry.fullName);
-  if (!session.authenticated && !entry.withoutAuth) return noAuth;
-  if (session.queue !== undefined && entry.notInMulti) return notInMulti;
-  return undefined;
 }
 
 /** An EXEC that is refused ends its transaction all the same. */

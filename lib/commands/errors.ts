@@ -12,6 +12,11 @@ export const abortedByErrors = 'EXECABORT Transaction discarded because of previ
 export const crossSlot = "CROSSSLOT Keys in request don't hash to the same slot";
 export const clusterDisabled = 'ERR This instance has cluster support disabled';
 
+/** Of commands that need a second database. */
+export function notInCluster(command: string): string {
+  return `ERR ${command} is not allowed in cluster mode`;
+}
+
 /** Redis cuts what it quotes of an unknown command. */
 const quotedBytesMax = 128;
 

@@ -9,7 +9,7 @@ import { after, type Later } from '../base/later.ts';
 import { humanSize } from '../base/units.ts';
 import { type Reply, Verbatim } from '../protocol/reply.ts';
 import type { Call } from './command.ts';
-import type { InfoFields } from './ports.ts';
+import { type InfoFields, isCluster } from './ports.ts';
 
 /** Clients choose features by it: 7.2 and later promise what is not here. */
 export const redisVersion = '7.0.15';
@@ -35,7 +35,7 @@ const sections: { readonly [name: string]: Section } = {
   errorstats: { title: 'Errorstats', fields: errorStatistics },
   cluster: {
     title: 'Cluster',
-    fields: ({ ports }) => [['cluster_enabled', ports.settings.number('cluster-enabled')]],
+    fields: ({ ports }) => [['cluster_enabled', isCluster(ports) ? 1 : 0]],
   },
   keyspace: { title: 'Keyspace', fields: keyspaceFields },
   dynamo: { title: 'Dynamo', fields: ({ ports }) => ports.dynamo() },
@@ -70,7 +70,7 @@ function serverFields({ ports }: Call): InfoFields {
     ['redis_version', redisVersion],
     ['redis_git_sha1', '00000000'],
     ['redis_git_dirty', 0],
-    ['redis_mode', ports.settings.number('cluster-enabled') === 1 ? 'cluster' : 'standalone'],
+    ['redis_mode', isCluster(ports) ? 'cluster' : 'standalone'],
     ['redynamo_version', ports.version],
     ['node_version', facts.nodeVersion],
     ['os', facts.os],
@@ -161,7 +161,8 @@ function cpuFields({ ports }: Call): InfoFields {
 
 /** One line for each database that holds something. */
 async function keyspaceFields({ ports, coordinator }: Call): Promise<InfoFields> {
-  const databases = Array.from({ length: ports.settings.number('databases') }, (_, db) => db);
+  const length = isCluster(ports) ? 1 : ports.settings.number('databases');
+  const databases = Array.from({ length }, (_, db) => db);
   const counts = await Promise.all(databases.map((db) => coordinator.counts(db)));
   return counts
     .map(({ keys, expires }, db) => ({ db, keys, expires }))

@@ -4,6 +4,10 @@
  */
 import type { Later } from '../base/later.ts';
 import type { ContextCodec } from '../causal/context.ts';
+import type { PlannedChange } from '../membership/ring-changes.ts';
+import type { Refusal } from '../membership/standing.ts';
+import type { Plan } from '../ring/changes.ts';
+import type { SlotMap } from '../ring/slot-map.ts';
 import type { ProcessFacts, System } from '../runtime/ports.ts';
 import type { Session } from './session.ts';
 
@@ -80,6 +84,18 @@ export interface Ring {
   readonly selfId: string;
 }
 
+/** Those that change something settle once it is agreed; all fail with a RedisError. */
+export interface RingChanges {
+  /** This empty node joins the ring of which a member is there. */
+  join(host: string, peerPort: number): Later<void>;
+  /** `node`: a name or an id. */
+  leave(node: string): Later<void>;
+  weight(node: string, weight: number): Later<void>;
+  /** `force`: even without a majority. */
+  remove(node: string, force: boolean): Later<void>;
+  plan(change: PlannedChange): Plan;
+}
+
 /** What INFO needs of the process; a snapshot, taken when asked. */
 export interface ProcessView extends ProcessFacts {
   /** Absolute path, or empty. */
@@ -97,7 +113,15 @@ export interface Ports {
   readonly contexts: ContextCodec;
   /** As it is now: the states of members change. */
   ring(): Ring;
-  /** Constant for the life of the node. */
+  /** What cluster clients are shown: the same object for as long as it says the same. */
+  slotMap(): SlotMap;
+  /** What this node holds of a slot of database 0. */
+  keysInSlot(slot: number): Later<number>;
+  /** Changes of the ring, as DYN.RING asks for them. */
+  readonly changes: RingChanges;
+  /** Why this node must not serve its clients, or some of what they ask; undefined: it may. */
+  refusal(): Refusal | undefined;
+  /** Changes when another member is let in, or the last other one has left. */
   readonly severalMembers: boolean;
   /**
    * Has a peer run what `Dispatcher.runDelegated` takes; its answer is borrowed for the turn. Fails
@@ -118,4 +142,9 @@ export interface Ports {
   resetStatistics(): void;
   /** Begins the clean stop; the process ends soon after. */
   shutdown(): void;
+}
+
+/** Whether the node shows itself as a Redis Cluster. */
+export function isCluster({ settings }: Pick<Ports, 'settings'>): boolean {
+  return settings.number('cluster-enabled') === 1;
 }

@@ -14,9 +14,12 @@ import type { Update, Visible } from '../updates/update.ts';
 import { removeCovered, update } from './access.ts';
 import { argument, databaseIndex, Options } from './arguments.ts';
 import type { Call, Command, Handler } from './command.ts';
+import { notInCluster } from './errors.ts';
 import { firstArgument, firstTwoArguments } from './key-positions.ts';
+import { isCluster } from './ports.ts';
 import type { Place } from './tracking.ts';
 
+const copyNotInCluster = 'ERR Copying to another database is not allowed in cluster mode';
 const sameObject = 'ERR source and destination objects are the same';
 
 interface Source {
@@ -88,6 +91,7 @@ function renameBy(onlyIfFree: boolean, told: (changed: boolean) => Reply): Handl
 }
 
 const move: Handler = (call, args) => {
+  if (isCluster(call.ports)) throw new RedisError(notInCluster('MOVE'));
   const db = databaseIndex(argument(args, 2), call.ports.settings.number('databases'));
   if (db === call.session.db) throw new RedisError(sameObject);
   return after(readSource(call, argument(args, 1)), (source) => {
@@ -106,6 +110,7 @@ const copy: Handler = (call, args) => {
     else if (options.take('db')) db = databaseIndex(options.value(), databases);
     else options.refuse();
   }
+  if (db > 0 && isCluster(call.ports)) throw new RedisError(copyNotInCluster);
   const target = { db, key: own(argument(args, 2)) };
   if (db === call.session.db && target.key.equals(argument(args, 1))) {
     throw new RedisError(sameObject);

@@ -1,13 +1,9 @@
-/**
- * Commands about the node: INFO, TIME, ROLE, SHUTDOWN, DEBUG SLEEP, and what a node that is no
- * Redis Cluster says to cluster commands.
- */
+/** Commands about the node: INFO, TIME, ROLE, SHUTDOWN, DEBUG SLEEP. */
 import { RedisError, syntaxError } from '../base/errors.ts';
 import { Deferred, type Later } from '../base/later.ts';
 import { noReply, type Reply, SimpleString } from '../protocol/reply.ts';
 import { isWord, Options } from './arguments.ts';
 import type { Call, Command } from './command.ts';
-import { clusterDisabled } from './errors.ts';
 import { info } from './info.ts';
 import { waitCommand } from './wait.ts';
 
@@ -64,10 +60,6 @@ function debug({ session, ports }: Call, args: readonly Buffer[]): Later<Reply> 
 
 const sleepSecondsMax = 86_400;
 
-function noCluster(): never {
-  throw new RedisError(clusterDisabled);
-}
-
 const common = { group: 'server' } as const;
 
 export const serverCommands: readonly Command[] = [
@@ -122,44 +114,4 @@ export const serverCommands: readonly Command[] = [
     handler: debug,
   },
   waitCommand,
-  {
-    name: 'cluster',
-    arity: -2,
-    flags: [],
-    group: 'cluster',
-    since: '3.0.0',
-    summary: 'A container for cluster commands',
-    syntax: '',
-    handler: noCluster,
-  },
-  {
-    name: 'readonly',
-    arity: 1,
-    flags: ['loading', 'stale', 'fast'],
-    group: 'cluster',
-    since: '3.0.0',
-    summary: 'Enables read queries for a connection to a cluster replica node',
-    syntax: '',
-    handler: noCluster,
-  },
-  {
-    name: 'readwrite',
-    arity: 1,
-    flags: ['loading', 'stale', 'fast'],
-    group: 'cluster',
-    since: '3.0.0',
-    summary: 'Disables read queries for a connection to a cluster replica node',
-    syntax: '',
-    handler: noCluster,
-  },
-  {
-    name: 'asking',
-    arity: 1,
-    flags: ['fast'],
-    group: 'cluster',
-    since: '3.0.0',
-    summary: 'Sent by cluster clients after an -ASK redirect',
-    syntax: '',
-    handler: noCluster,
-  },
 ];

@@ -1,6 +1,7 @@
 /** Every command of this server, by topic. A new one is a row in its topic's array. */
 import { bitmapCommands } from './bits.ts';
 import { clientCommands } from './client-commands.ts';
+import { clusterCommands } from './cluster.ts';
 import type { Command } from './command.ts';
 import { commandCommands } from './command-info.ts';
 import { configCommands } from './config-commands.ts';
@@ -19,6 +20,7 @@ export const commandTable: readonly Command[] = [
   ...keyCommands,
   ...transactionCommands,
   ...serverCommands,
+  ...clusterCommands,
   ...configCommands,
   ...commandCommands,
   ...dynCommands,

@@ -193,14 +193,6 @@ describe('server commands', () => {
     });
   }
 
-  it('says to cluster commands that this is no cluster', () => {
-    const frame = new Frame();
-    const session = frame.connect();
-    for (const line of ['cluster slots', 'cluster foo', 'readonly', 'readwrite', 'asking']) {
-      expect(frame.now(session, line)).to.equal('-ERR This instance has cluster support disabled');
-    }
-  });
-
   for (const line of ['sentinel masters', 'subscribe c', 'monitor', 'swapdb 0 1', 'lolwut']) {
     it(`does not know '${line}'`, () => {
       const frame = new Frame();
