@@ -243,8 +243,8 @@ export const directives: readonly Directive[] = [
   {
     name: 'cluster-enabled',
     default: 'no',
-    ...choice('no'),
-    summary: 'Show the node as a Redis Cluster. This version knows only no.',
+    ...yesNo,
+    summary: 'Show the node as a Redis Cluster, so that cluster clients find the first owners.',
   },
   {
     name: 'enable-debug-command',

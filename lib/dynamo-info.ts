@@ -6,19 +6,18 @@ import type { InfoFields } from './commands/ports.ts';
 import type { Config } from './config.ts';
 import type { Coordination } from './coordination.ts';
 import type { OperationCounts } from './coordinator/operation-counts.ts';
-import type { RingState } from './membership/founding.ts';
+import type { Topology } from './membership/topology.ts';
 import type { HintStore } from './replica/hint-store.ts';
 import type { Replica } from './replica/replica.ts';
 import type { Sweeper } from './replica/sweeper.ts';
 import { tallyDeleted, tallyExpired } from './replica/tallies.ts';
-import { partitionsOf } from './ring/preference-list.ts';
 import type { Store } from './storage/store.ts';
 
 export interface Anatomy {
   readonly config: Config;
-  readonly state: RingState;
+  readonly topology: Topology;
   readonly store: Store;
-  readonly clock: { wallMs(): number };
+  readonly system: { readonly clock: { wallMs(): number } };
   readonly replica: Replica;
   readonly hints: HintStore;
   readonly sweeper: Sweeper;
@@ -26,7 +25,7 @@ export interface Anatomy {
   readonly coordination: Coordination;
 }
 
-/** In this version no layout changes and no tree is kept: what speaks of those is constant. */
+/** In this version no tree is kept: what speaks of those is constant. */
 export function dynamoFields(anatomy: Anatomy, eventLoopDelayP99Ms: number): InfoFields {
   return [
     ...memberFields(anatomy),
@@ -38,44 +37,46 @@ export function dynamoFields(anatomy: Anatomy, eventLoopDelayP99Ms: number): Inf
     ['sync_oldest_clean_age_ms', 0],
     ['trees_rebuilding', 0],
     ...recordFields(anatomy),
-    ['clock_offset_ms', anatomy.coordination.clockOffsetMs()],
+    ['clock_offset_ms', anatomy.coordination.clockOffsetMs],
     ['background_throttle', 0],
     ['event_loop_delay_p99_ms', eventLoopDelayP99Ms.toFixed(2)],
   ];
 }
 
-function memberFields({ config, state, coordination }: Anatomy): InfoFields {
-  const { identity, layout, members, self } = state;
-  const { owned, first } = partitionsOf(layout);
+function memberFields({ coordination, topology }: Anatomy): InfoFields {
+  const { identity, reading, selfId, isChanging, newest } = topology;
+  const { members } = coordination.ring();
+  const { gossip, exchange } = coordination.membership;
+  const self = members.find(({ id }) => id === selfId);
   const { n, r, w } = coordination.coordinator.quorum(0);
   return [
     ['node_id', identity.nodeId.toString('hex')],
-    ['node_name', members[self]?.name ?? ''],
+    ['node_name', self?.name ?? ''],
     ['cluster_name', identity.clusterName],
-    ['zone', config.text('zone')],
-    ['weight', config.number('weight')],
-    ['ring_version', layout.version],
-    ['ring_transition', 0],
-    ['layout_conflict', 0],
-    ['members', members.length],
-    ['members_up', coordination.membersUp()],
-    ['suspicions_refuted', 0],
-    ['partitions_owned', owned[self] ?? 0],
-    ['partitions_first', first[self] ?? 0],
+    ['zone', self?.zone ?? ''],
+    ['weight', self?.weight ?? 0],
+    ['ring_version', newest.version],
+    ['ring_transition', isChanging ? newest.version : 0],
+    ['layout_conflict', exchange.hasConflict ? 1 : 0],
+    ['members', reading.members.length],
+    ['members_up', coordination.membersUp],
+    ['suspicions_refuted', gossip.refuted],
+    ['partitions_owned', self?.partitions ?? 0],
+    ['partitions_first', self?.first ?? 0],
     ['quorum_n', n],
     ['quorum_r', r],
     ['quorum_w', w],
   ];
 }
 
-function hintFields({ hints, operations, clock }: Anatomy): InfoFields {
+function hintFields({ hints, operations, system }: Anatomy): InfoFields {
   const { oldestAtMs } = hints;
   return [
     ['hints_pending', hints.pending],
     ['hints_load_bearing', hints.loadBearing],
     ['hints_bytes', hints.bytes],
     ['hints_delivered', operations.hintsDelivered],
-    ['hint_oldest_age_ms', oldestAtMs === 0 ? 0 : Math.max(0, clock.wallMs() - oldestAtMs)],
+    ['hint_oldest_age_ms', oldestAtMs === 0 ? 0 : Math.max(0, system.clock.wallMs() - oldestAtMs)],
   ];
 }
 
@@ -94,14 +95,14 @@ function operationFields({ replica, operations }: Anatomy): InfoFields {
   ];
 }
 
-function recordFields({ store, replica, hints, sweeper }: Anatomy): InfoFields {
+function recordFields({ topology, store, replica, hints, sweeper }: Anatomy): InfoFields {
   return [
     ['records', store.records - hints.pending],
     ['tombstones', store.tally(tallyDeleted) + store.tally(tallyExpired)],
     ['tombstones_reaped', sweeper.reaped],
     ['lost_records', store.lostRecords],
     ['corrupt_records', store.corruptRecords],
-    ['transfer_partitions_pending', 0],
+    ['transfer_partitions_pending', topology.pending.length],
     ['storage_state', store.state],
     ['storage_bytes', store.sizeBytes()],
     ['cache_used_bytes', replica.cacheBytes],

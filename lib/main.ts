@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pino } from 'pino';
 import { StoreError } from './base/errors.ts';
+import { TurningDispatch } from './commands/turning-dispatch.ts';
 import { Config, ConfigError, parseCommandLine, readConfFile } from './config.ts';
 import { directives } from './directives.ts';
 import { IdentityError } from './membership/identity.ts';
@@ -88,13 +89,11 @@ async function run(): Promise<void> {
   const config = readConfig(process.argv.slice(2));
   const log = openLog(config);
   const system = realSystem(log);
-  const storage = new LevelStorage(resolve(config.text('dir')), system.clock);
   const clients = new ClientRegistry();
   const facts = watchProcess();
-  const transport = new PeerTransport(new TcpSockets(log), system, peerTransportOptions(config));
 
   let stopping = false;
-  let running: { node: Node; server: RespServer } | undefined;
+  let running: { node: () => Node; server: RespServer } | undefined;
   function stop(reason: string): void {
     if (stopping) return;
     stopping = true;
@@ -103,7 +102,7 @@ async function run(): Promise<void> {
       log.warning('the clean stop took too long');
       process.exit(1);
     });
-    const stopped = running?.server.close().then(() => running?.node.stop());
+    const stopped = running?.server.close().then(() => running?.node().stop());
     Promise.resolve(stopped).then(
       () => {
         log.notice('stopped cleanly');
@@ -115,23 +114,30 @@ async function run(): Promise<void> {
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
 
-  const node = await createNode(config, {
-    system,
-    storage,
-    transport,
-    clients,
-    traffic: clients,
-    version,
-    process: () => ({ ...facts(), configFile: config.file }),
-    shutdown: () => stop('SHUTDOWN'),
-  });
+  const startNode = (): Promise<Node> =>
+    createNode(config, {
+      system,
+      storage: new LevelStorage(resolve(config.text('dir')), system.clock),
+      transport: new PeerTransport(new TcpSockets(log), system, peerTransportOptions(config)),
+      clients,
+      traffic: clients,
+      version,
+      process: () => ({ ...facts(), configFile: config.file }),
+      shutdown: () => stop('SHUTDOWN'),
+      restart: () => dispatch.turnTo(node.stop().then(startNode)).then(keep, fail),
+    });
+  const keep = (next: Node): void => {
+    node = next;
+  };
+  let node = await startNode();
+  const dispatch = new TurningDispatch(node.dispatch);
   const server = new RespServer(
-    node.dispatch,
+    dispatch,
     { registry: clients, settings: config, system },
     { binds: config.text('bind').split(' '), port: config.number('port') },
   );
 
-  running = { node, server };
+  running = { node: () => node, server };
   await server.listen();
   log.notice('ready to accept connections', { port: server.port, version });
 }

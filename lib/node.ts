@@ -7,12 +7,18 @@ import { contextCodec } from './causal/context.ts';
 import { StampClock } from './causal/stamp-clock.ts';
 import type { Dispatch } from './commands/dispatch.ts';
 import { Dispatcher } from './commands/dispatcher.ts';
-import type { Clients, Ports, ProcessView, Traffic } from './commands/ports.ts';
-import { type Config, ConfigError, checkDatabaseQuorums } from './config.ts';
-import { type Coordination, coordinate } from './coordination.ts';
+import type {
+  RingChanges as Changes,
+  Clients,
+  Ports,
+  ProcessView,
+  Traffic,
+} from './commands/ports.ts';
+import { type Config, checkDatabaseQuorums } from './config.ts';
+import { Coordination } from './coordination.ts';
 import { OperationCounts } from './coordinator/operation-counts.ts';
-import { dynamoFields, persistenceFields } from './dynamo-info.ts';
-import { Founding, type RingState } from './membership/founding.ts';
+import { type Anatomy, dynamoFields, persistenceFields } from './dynamo-info.ts';
+import { type Belonging, Founding } from './membership/founding.ts';
 import { foundingOptions } from './peer-options.ts';
 import { census } from './replica/census.ts';
 import { FlushStamps, flushMetaName, reclaimedMetaName } from './replica/flush-stamps.ts';
@@ -20,6 +26,7 @@ import { HintStore } from './replica/hint-store.ts';
 import { KeyFilter } from './replica/key-filter.ts';
 import { Replica } from './replica/replica.ts';
 import { Scanner } from './replica/scanner.ts';
+import { SlotCounts } from './replica/slot-counts.ts';
 import { Sweeper } from './replica/sweeper.ts';
 import type { System } from './runtime/ports.ts';
 import type { Appendfsync } from './storage/group-commit.ts';
@@ -31,14 +38,15 @@ import type { Transport } from './transport/transport.ts';
 export interface Doors {
   readonly system: System;
   readonly storage: Storage;
-  /** Only a node without seeds can do without. */
-  readonly transport?: Transport;
+  readonly transport: Transport;
   readonly clients: Clients;
   readonly traffic: Traffic;
   readonly version: string;
   process(): ProcessView;
   /** A client asked for SHUTDOWN. */
   shutdown(): void;
+  /** Stops this node and starts another one on what it leaves; settles once that has its ring. */
+  restart(): Promise<void>;
 }
 
 export interface Node {
@@ -49,30 +57,32 @@ export interface Node {
 }
 
 export async function createNode(config: Config, doors: Doors): Promise<Node> {
-  refuseWhatIsNotThere(config);
   const { system, storage, transport } = doors;
 
   const clock = new StampClock(0);
   const filter = new KeyFilter();
+  const slotCounts = config.flag('cluster-enabled') ? new SlotCounts() : undefined;
   let takeBack = (): void => {};
   let reopened = (): void => {};
   const store = new Store(storage, system, {
     appendfsync: appendfsyncOf(config),
     lastStamp: () => clock.last,
-    census: (snapshot) => census(snapshot, filter),
+    census: (snapshot) => census(snapshot, filter, slotCounts),
     onFence: () => takeBack(),
     onReopened: () => reopened(),
   });
   const report = await store.open();
   clock.lift(report.ceiling);
   const founding = new Founding(store, { system, transport }, foundingOptions(config));
-  const state = await belong({ founding, store, transport }, report, config);
-  const { databases, ringKey } = state.identity;
+  const belonging = await belong({ founding, store, transport }, report, config);
+  const { topology } = belonging;
+  const { databases, ringKey } = topology.identity;
 
   const replica = new Replica(store, system, clock, {
     databases,
     filter,
     cacheBytes: recordCacheBytes(config.number('cache-bytes')),
+    slotCounts,
   });
   replica.restoreFlushed(await flushStamps(store, flushMetaName, databases));
   takeBack = () => replica.takeBack();
@@ -84,26 +94,16 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
   const sweeper = new Sweeper(replica, store, system, {
     databases,
     // Several owners must all be known to hold a delete before one of them forgets it.
-    mayReap: () => state.members.length === 1,
+    mayReap: () => topology.isAlone,
     graceMs: () => config.number('tombstone-grace-s') * 1000,
   });
 
   const operations = new OperationCounts();
-  const foundation = { system, config, store, clock, replica, scanner, hints, operations, state };
-  const coordination = coordinate(foundation, transport);
-  const anatomy = { ...foundation, clock: system.clock, sweeper, coordination };
-  const ports: Ports = {
-    ...doors,
-    ...coordination.ports,
-    settings: config,
-    contexts: contextCodec(ringKey, system.hashes),
-    runId: system.random.bytes(20).toString('hex'),
-    persistence: () => persistenceFields(anatomy),
-    dynamo: () => dynamoFields(anatomy, doors.process().eventLoopDelayP99Ms),
-    expiredKeys: () => sweeper.expiredKeys,
-    resetStatistics: () => operations.reset(),
-  };
-  const dispatch = new Dispatcher(coordination.coordinator, ports);
+  const stored = { store, clock, replica, scanner, hints, slotCounts };
+  const foundation = { system, config, transport, ...stored, operations, belonging };
+  const coordination = await Coordination.create(foundation);
+  const anatomy = { ...foundation, ringKey, founding, sweeper, coordination, topology };
+  const dispatch = new Dispatcher(coordination.coordinator, portsOf(anatomy, doors));
 
   config.onChange('appendfsync', () => store.setAppendfsync(appendfsyncOf(config)));
   onceSound(store, () => {
@@ -121,9 +121,54 @@ export async function createNode(config: Config, doors: Doors): Promise<Node> {
       founding.stop();
       await sweeper.stop();
       await coordination.stop();
-      await transport?.stop();
+      await transport.stop();
       await store.close({ epoch: replica.actors.epoch, lastStamp: clock.last });
     },
+  };
+}
+
+interface Whole extends Anatomy {
+  readonly system: System;
+  readonly ringKey: Buffer;
+  readonly founding: Founding;
+}
+
+/** What the commands need of all this. */
+function portsOf(whole: Whole, doors: Doors): Ports {
+  const { system, config, coordination, founding, operations, sweeper } = whole;
+  const { standing } = coordination.membership;
+  return {
+    ...doors,
+    settings: config,
+    contexts: contextCodec(whole.ringKey, system.hashes),
+    runId: system.random.bytes(20).toString('hex'),
+    ring: () => coordination.ring(),
+    slotMap: () => coordination.slotMaps.current(),
+    keysInSlot: (slot) => coordination.keysInSlot(slot),
+    changes: changesOf(coordination, founding, doors),
+    refusal: () => standing.refusal,
+    get severalMembers() {
+      return coordination.severalMembers;
+    },
+    delegate: (peer, body) => coordination.delegate(peer, body),
+    persistence: () => persistenceFields(whole),
+    dynamo: () => dynamoFields(whole, doors.process().eventLoopDelayP99Ms),
+    expiredKeys: () => sweeper.expiredKeys,
+    resetStatistics: () => operations.reset(),
+  };
+}
+
+function changesOf(coordination: Coordination, founding: Founding, doors: Doors): Changes {
+  const { changes } = coordination.membership;
+  return {
+    join: async (host, port) => {
+      await founding.joinAnother({ host, port });
+      await doors.restart();
+    },
+    leave: (node) => changes.leave(node),
+    weight: (node, weight) => changes.weight(node, weight),
+    remove: (node, force) => changes.remove(node, force),
+    plan: (change) => changes.plan(change),
   };
 }
 
@@ -154,12 +199,6 @@ function recordCacheBytes(cacheBytes: number): number {
   return Math.max(cacheBytes / 2, cacheBytes - besideTheCacheBytes);
 }
 
-/** Silence would look like a node that has taken another's place. */
-function refuseWhatIsNotThere(config: Config): void {
-  if (config.text('replace-node') === '') return;
-  throw new ConfigError("'replace-node' comes with a later version, with changing members");
-}
-
 function appendfsyncOf(config: Config): Appendfsync {
   const text = config.text('appendfsync');
   return text === 'always' || text === 'no' ? text : 'everysec';
@@ -170,14 +209,14 @@ async function belong(
   { founding, store, transport }: Begun,
   report: OpenReport,
   config: Config,
-): Promise<RingState> {
+): Promise<Belonging> {
   try {
-    const state = await founding.establish(report);
-    checkDatabaseQuorums(config, state.identity);
-    return state;
+    const belonging = await founding.establish(report);
+    checkDatabaseQuorums(config, belonging.topology.identity);
+    return belonging;
   } catch (error) {
     founding.stop();
-    await transport?.stop();
+    await transport.stop();
     await store.close();
     throw error;
   }
@@ -186,7 +225,7 @@ async function belong(
 interface Begun {
   readonly founding: Founding;
   readonly store: Store;
-  readonly transport: Transport | undefined;
+  readonly transport: Transport;
 }
 
 async function flushStamps(store: Store, name: string, databases: number): Promise<FlushStamps> {

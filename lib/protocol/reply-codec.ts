@@ -125,6 +125,9 @@ function writeKind(writer: ByteWriter, reply: KindOfReply, depth: number): void 
         write(writer, value, depth + 1);
       }
       break;
+    case 'prepared':
+      write(writer, reply.reply, depth);
+      break;
     default:
       reply satisfies never;
   }

@@ -23,6 +23,7 @@ export type Reply =
   | Verbatim
   | DoubleReply
   | NoReply
+  | Prepared
   | readonly Reply[];
 
 /** `+OK` */
@@ -102,6 +103,26 @@ export const ok = new SimpleString('OK');
 export const pong = new SimpleString('PONG');
 export const queued = new SimpleString('QUEUED');
 export const nullArray = new NullArray();
+
+/** A reply that many ask for and that stays the same: it is encoded once for each protocol. */
+export class Prepared {
+  readonly reply: Reply;
+  readonly #encoded: { 2?: Buffer; 3?: Buffer } = {};
+
+  constructor(reply: Reply) {
+    this.reply = reply;
+  }
+
+  get kind(): 'prepared' {
+    return 'prepared';
+  }
+
+  /** Nobody changes the bytes. */
+  bytes(protocol: 2 | 3, encode: (reply: Reply) => Buffer): Buffer {
+    this.#encoded[protocol] ??= encode(this.reply);
+    return this.#encoded[protocol];
+  }
+}
 
 /** Nothing is sent: CLIENT REPLY OFF and SKIP. */
 export class NoReply {

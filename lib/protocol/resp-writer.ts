@@ -154,6 +154,9 @@ export class ReplyWriter {
         break;
       case 'none':
         break;
+      case 'prepared':
+        this.#shared(reply.bytes(protocol, (whole) => encodeWhole(whole, protocol)));
+        break;
       default:
         reply satisfies never;
     }
@@ -186,6 +189,16 @@ export class ReplyWriter {
       this.#copy(bytes);
     }
     this.#endLine();
+  }
+
+  /** Bytes that nobody changes need no copy of their own. */
+  #shared(bytes: Buffer): void {
+    if (bytes.length <= pagedBulkBytesMax) {
+      this.#bytes(bytes);
+      return;
+    }
+    this.#leavePage();
+    this.#pushChunk(bytes);
   }
 
   /** One line of text; CR and LF would end it early and are sent as spaces. */
@@ -260,6 +273,12 @@ export class ReplyWriter {
     this.#end = this.#pages.at;
     this.#close();
   }
+}
+
+function encodeWhole(reply: Reply, protocol: Protocol): Buffer {
+  const writer = new ReplyWriter(new OutputPages());
+  writer.write(reply, protocol);
+  return Buffer.concat(writer.take());
 }
 
 function doubleText(value: number): string {
