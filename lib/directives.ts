@@ -300,8 +300,8 @@ export const directives: readonly Directive[] = [
     default: '',
     ...list,
     summary:
-      'host:peerport of the other nodes of the ring. Members are fixed at the founding in this ' +
-      'version, so all of them must be named.',
+      'host:peerport of members of a ring to join, or of all nodes that are to found one; empty: ' +
+      'a ring of its own.',
   },
   {
     name: 'bootstrap',
@@ -309,7 +309,7 @@ export const directives: readonly Directive[] = [
     ...yesNo,
     summary: 'Found the ring together with the seeds.',
   },
-  { name: 'replace-node', default: '', ...word, summary: 'Take the place of a dead member.' },
+  { name: 'replace-node', default: '', ...word, summary: 'Name of a dead member whose place this empty node takes.' },
   {
     name: 'zone',
     default: '',
