@@ -87,8 +87,6 @@ export interface Memory {
   readonly nodeId: Buffer | undefined;
   readonly identity: Identity | undefined;
   readonly ring: RingTable | undefined;
-  /** One of two tables was damaged, perhaps the newer: the other members know more. */
-  readonly isRingDoubtful: boolean;
   readonly joining: string | undefined;
 }
 
@@ -106,18 +104,18 @@ export async function readMemory(store: Store, system: System): Promise<Memory> 
   const joining = await readRow(store, names.joining, (bytes) => bytes.toString());
   if (nodeId === damaged || joining === damaged) throw damageOf('identity');
   const identity = await readKept(store, names.identity, decodeIdentity, system);
-  const { newest, isDoubtful } = await readGenerations(store, system);
+  const newest = await readGenerations(store, system);
   generations.set(store, newest?.generation ?? 0);
   if (identity !== undefined && nodeId !== undefined && newest === undefined) {
     throw new IdentityError('the layout of the ring is missing: restore the data directory');
   }
-  return { nodeId, identity, ring: newest && tableOf(newest), isRingDoubtful: isDoubtful, joining };
+  return { nodeId, identity, ring: newest && tableOf(newest), joining };
 }
 
 async function readGenerations(
   store: Store,
   { log }: System,
-): Promise<{ readonly newest: Generation | undefined; readonly isDoubtful: boolean }> {
+): Promise<Generation | undefined> {
   let newest: Generation | undefined;
   let bad: string | undefined;
   for (const name of ringNames) {
@@ -125,10 +123,10 @@ async function readGenerations(
     if (found === damaged) bad = name;
     else if (found !== undefined && found.generation > (newest?.generation ?? 0)) newest = found;
   }
-  if (bad === undefined) return { newest, isDoubtful: false };
+  if (bad === undefined) return newest;
   if (newest === undefined) throw damageOf('ring');
   log.warning('one of two tables of the ring is damaged', { row: bad, kept: newest.generation });
-  return { newest, isDoubtful: true };
+  return newest;
 }
 
 /** Settles when it is on the disk, as do the next three. */
@@ -143,7 +141,7 @@ export function rememberRing(
 ): Deferred<void> {
   return writeSynced(store, [
     ...sealKept(names.identity, encodeIdentity(identity), system),
-    sealRing(store, ring, system),
+    ...sealRing(store, ring, system),
     removeRow(names.joining),
   ]);
 }
@@ -170,7 +168,7 @@ export function forgetRing(store: Store, seed: string, { hashes }: System): Defe
 
 /** What others say as well, and again: losing it is no harm. */
 export function rememberMembers(store: Store, ring: RingTable, system: System): Deferred<void> {
-  return store.write([sealRing(store, ring, system)]);
+  return store.write(sealRing(store, ring, system));
 }
 
 /** How often this node has started, this time included; on the disk before it is said. */
@@ -189,15 +187,17 @@ function sealNode(nodeId: Buffer, { hashes }: System): Change {
   return sealMeta(names.node, Buffer.concat([Buffer.of(nodeFormat), nodeId]), hashes.crc32);
 }
 
-/** Over the older of the two, or the damaged one. */
-function sealRing(store: Store, ring: RingTable, { hashes }: System): Change {
+/** Over the older of the two, or the damaged one; the first time over both. */
+function sealRing(store: Store, ring: RingTable, { hashes }: System): readonly Change[] {
   const last = generations.get(store);
   assert(last !== undefined, 'the ring rows are read before they are written');
-  const generation = last + 1;
-  generations.set(store, generation);
   const table = encodeRing(ring);
-  const row = new ByteWriter(table.length + 8).byte(ringFormat).varint(generation).bytes(table);
-  return sealMeta(ringNames[generation % 2 === 0 ? 0 : 1], row.done(), hashes.crc32);
+  const news = last === 0 ? [1, 2] : [last + 1];
+  generations.set(store, news.at(-1) ?? last);
+  return news.map((generation) => {
+    const row = new ByteWriter(table.length + 8).byte(ringFormat).varint(generation).bytes(table);
+    return sealMeta(ringNames[generation % 2 === 0 ? 0 : 1], row.done(), hashes.crc32);
+  });
 }
 
 /** Of a row's body. Throws a CodecError, or an IdentityError if it is of another version. */

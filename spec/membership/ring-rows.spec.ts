@@ -134,7 +134,6 @@ describe('what a node remembers', () => {
       nodeId: undefined,
       identity: undefined,
       ring: undefined,
-      isRingDoubtful: false,
       joining: undefined,
     });
   });
@@ -163,8 +162,8 @@ describe('what a node remembers', () => {
 
   it('is the other table where one is damaged, and the log says so', async () => {
     for (const [bad, version] of [
-      ['ring-1', 2],
-      ['ring-0', 1],
+      ['ring-1', 1],
+      ['ring-0', 2],
     ] as const) {
       disk = new Disk(new VirtualTime(3));
       await disk.open();
@@ -176,20 +175,24 @@ describe('what a node remembers', () => {
       await disk.open();
       const memory = await read();
       expect(memory.ring).to.deep.equal(tableOf(3, version));
-      expect(memory.isRingDoubtful).to.equal(true);
       expect(disk.log.filter((line) => line.includes(bad))).to.have.length(1);
       await remember(tableOf(3, 3));
       await disk.restart('process');
-      expect(await read()).to.deep.include({ ring: tableOf(3, 3), isRingDoubtful: false });
+      expect(await read()).to.deep.include({ ring: tableOf(3, 3) });
     }
   });
 
-  it('is refused where the only table is damaged', async () => {
-    await remember(tableOf(3, 1));
-    disk.crash('process');
-    disk.flip('ring-1');
-    await disk.open();
-    expect(await refusal()).to.match(/the ring of this node is damaged: restore the data dir/);
+  it('is there twice from the beginning', async () => {
+    for (const bad of ['ring-0', 'ring-1']) {
+      disk = new Disk(new VirtualTime(3));
+      await disk.open();
+      await read();
+      await remember(tableOf(3, 1));
+      disk.crash('process');
+      disk.flip(bad);
+      await disk.open();
+      expect((await read()).ring).to.deep.equal(tableOf(3, 1));
+    }
   });
 
   it('is refused where both tables are damaged', async () => {
@@ -207,6 +210,7 @@ describe('what a node remembers', () => {
     await disk.restart('power');
     expect(await read()).to.deep.include({ nodeId, identity, ring: tableOf(1) });
     disk.crash('process');
+    disk.drop('ring-0');
     disk.drop('ring-1');
     await disk.open();
     expect(await refusal()).to.match(/layout of the ring is missing: restore/);
@@ -222,7 +226,7 @@ describe('what a node remembers', () => {
   it('is an identity without a table in a directory of the first version', async () => {
     await remember(tableOf(3, 1));
     disk.crash('process');
-    for (const name of ['node', 'ring-1', 'identity-1']) disk.drop(name);
+    for (const name of ['node', 'ring-0', 'ring-1', 'identity-1']) disk.drop(name);
     await disk.open();
     expect(await read()).to.deep.include({ nodeId: undefined, identity, ring: undefined });
   });
