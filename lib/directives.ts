@@ -309,7 +309,12 @@ export const directives: readonly Directive[] = [
     ...yesNo,
     summary: 'Found the ring together with the seeds.',
   },
-  { name: 'replace-node', default: '', ...word, summary: 'Name of a dead member whose place this empty node takes.' },
+  {
+    name: 'replace-node',
+    default: '',
+    ...word,
+    summary: 'Name of a dead member whose place this empty node takes.',
+  },
   {
     name: 'zone',
     default: '',

@@ -1,8 +1,9 @@
 /**
  * CLUSTER, and what cluster clients say to a node before they ask it for something. With
  * `cluster-enabled yes` this node shows the ring as a Redis Cluster whose slot map is the
- * preference list (DESIGN 2.3); because every node takes every key, nothing is ever redirected. What
- * Redis has done to slots by hand (ADDSLOTS, SETSLOT, FAILOVER, ...) is not there: the ring does it.
+ * preference list (DESIGN 2.3); because every node takes every key, nothing is ever redirected.
+ * What Redis has done to slots by hand (ADDSLOTS, SETSLOT, FAILOVER, ...) is not there: the ring
+ * does it.
  */
 import { RedisError } from '../base/errors.ts';
 import { after, type Later } from '../base/later.ts';
@@ -87,8 +88,8 @@ const forget: Handler = (call, args) => {
   const { id, isSelf } = known(call, args);
   if (isSelf) throw new RedisError("ERR I tried hard but I can't forget myself...");
   throw new RedisError(
-    `ERR CLUSTER FORGET would give the node up for ever: say DYN.RING REMOVE ${id} if it is dead, ` +
-      `DYN.RING LEAVE ${id} if it is not`,
+    'ERR CLUSTER FORGET would give the node up for ever: ' +
+      `say DYN.RING REMOVE ${id} if it is dead, DYN.RING LEAVE ${id} if it is not`,
   );
 };
 

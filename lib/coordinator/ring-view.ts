@@ -162,13 +162,15 @@ export class RingView {
     return [...members].sort((a, b) => this.#distance(a) - this.#distance(b));
   }
 
-  /** For operators: whether it comes or goes, else what gossip says. */
+  /** For operators: down by gossip, else whether it comes or goes, else what gossip says. */
   stateOf(member: number): MemberState {
     const id = this.idOf(member);
     const { reading, newest } = this.#topology;
+    const gossiped = member === this.self ? 'up' : this.#doors.gossiped(id);
+    if (gossiped === 'down') return gossiped;
     if (!newest.members.includes(id)) return 'leaving';
     if (!reading.members.includes(id)) return 'joining';
-    return member === this.self ? 'up' : this.#doors.gossiped(id);
+    return gossiped;
   }
 
   idOf(member: number): string {

@@ -12,13 +12,15 @@ export const scoreMax = 7;
 export const lateMs = 250;
 /** A link that broke in silence is noticed after 5 s at most, and dialled every second. */
 export const graceMs = 5000;
+/** At the start there are no old links to be noticed. */
+export const startGraceMs = 2000;
 
 export class Awareness {
   #score = 0;
   #trustedAtMs: number;
 
   constructor(nowMs: number) {
-    this.#trustedAtMs = nowMs + graceMs;
+    this.#trustedAtMs = nowMs + startGraceMs;
   }
 
   get score(): number {

@@ -32,7 +32,7 @@ import {
 } from './identity.ts';
 import { encodeJoin, type JoinRequest } from './introduction.ts';
 import { Introductions } from './introductions.ts';
-import { Keeper } from './keeper.ts';
+import { hostOfAlone, Keeper } from './keeper.ts';
 import type { MemberFacts } from './member-facts.ts';
 import { membershipKinds } from './peer-kinds.ts';
 import {
@@ -139,7 +139,7 @@ export class Founding {
   }
 
   get #ownHost(): string {
-    return this.#options.facts.host || '127.0.0.1';
+    return this.#options.facts.host || hostOfAlone;
   }
 
   #join(peer: PeerId, request: JoinRequest): Deferred<unknown> {
@@ -167,7 +167,7 @@ export class Founding {
     const id = identity.nodeId.toString('hex');
     const { host, ...facts } = this.#factsOf(id);
     const layout = firstLayout([{ id, ...facts }], identity.partitions, 1);
-    const members = [{ id, host: host || '127.0.0.1', ...facts }];
+    const members = [{ id, host: host || hostOfAlone, ...facts }];
     const ring = { layouts: [layout], reading: layout.version, pending: [], members };
     await rememberAlone(this.#store, { identity, ring }, this.#doors.system);
     return ring;

@@ -104,7 +104,7 @@ export class Gathering implements Phase {
     return this.#seeds.missing();
   }
 
-  introduction(to: PeerId): Introduction {
+  introduction(to: PeerId, address?: PeerAddress): Introduction {
     const { bootstrap } = this.#options;
     const chosen = this.#chosen;
     const ring = chosen && {
@@ -112,7 +112,8 @@ export class Gathering implements Phase {
       listsYou: chosen.members.includes(to),
       removedYou: false,
     };
-    return { facts: this.#options.facts(), bootstrap, ring, foundAt: '' };
+    const yourHost = address?.host ?? '';
+    return { facts: this.#options.facts(), bootstrap, ring, foundAt: '', yourHost };
   }
 
   heard(peer: PeerId, introduction: Introduction, address: PeerAddress | undefined): void {

@@ -2,7 +2,7 @@
  * What two nodes say to each other when they meet, and what a founder hands to a member.
  *
  *   introduction  u8 2 | u8 flags | facts | ring tag (8) if it is in a ring | text: the member at
- *                 whose address the other one was found
+ *                 whose address the other one was found | text: the host by which it was found
  *   offer         u8 2 | varint length | identity, with the node id of whom it is for | ring
  *   join          u8 2 | id (20) | facts | settings: text, varints partitions, databases, n
  *                 | u8 which of them are given | text: the member to be replaced
@@ -32,6 +32,8 @@ export interface Introduction {
   readonly ring: RingStanding | undefined;
   /** Of the member at whose address the other one was found, which is none; or empty. */
   readonly foundAt: string;
+  /** By which the other one was dialled, or empty: what it may not know of itself. */
+  readonly yourHost: string;
 }
 
 export interface RingStanding {
@@ -61,7 +63,8 @@ export function ringTagOf(ringKey: Buffer, hashes: Hashes): Buffer {
   return hashes.sha256(ringKey).subarray(0, tagBytes);
 }
 
-export function encodeIntroduction({ facts, bootstrap, ring, foundAt }: Introduction): Buffer {
+export function encodeIntroduction(said: Introduction): Buffer {
+  const { facts, bootstrap, ring, foundAt, yourHost } = said;
   const writer = new ByteWriter(96)
     .byte(format)
     .byte(
@@ -72,7 +75,7 @@ export function encodeIntroduction({ facts, bootstrap, ring, foundAt }: Introduc
     );
   writeFacts(writer, facts);
   if (ring !== undefined) writer.bytes(ring.tag);
-  return writer.text(Buffer.from(foundAt)).done();
+  return writer.text(Buffer.from(foundAt)).text(Buffer.from(yourHost)).done();
 }
 
 /** Throws a CodecError. Shares no memory with the bytes. */
@@ -90,8 +93,9 @@ export function decodeIntroduction(bytes: Buffer): Introduction {
       }
     : undefined;
   const foundAt = reader.bytes(reader.varint()).toString();
+  const yourHost = reader.bytes(reader.varint()).toString();
   reader.finish();
-  return { facts, bootstrap: (said & flags.bootstrap) !== 0, ring, foundAt };
+  return { facts, bootstrap: (said & flags.bootstrap) !== 0, ring, foundAt, yourHost };
 }
 
 export function encodeOffer({ identity, ring }: RingMembership): Buffer {

@@ -55,6 +55,8 @@ export class Keeper implements Phase {
   readonly #options: KeeperOptions;
   readonly #tag: Buffer;
   #events: KeeperEvents | undefined;
+  /** What was found out before anybody listened. */
+  readonly #untold: ((events: KeeperEvents) => void)[] = [];
   /** Members that said they are empty. */
   readonly #empty = new Set<PeerId>();
   readonly #offering = new Set<PeerId>();
@@ -86,6 +88,7 @@ export class Keeper implements Phase {
   /** Until then nobody is let in. */
   serve(events: KeeperEvents): void {
     this.#events = events;
+    for (const tell of this.#untold.splice(0)) tell(events);
   }
 
   /** Two nodes speak as this member: what either says of itself changes nothing. */
@@ -113,12 +116,15 @@ export class Keeper implements Phase {
     const listsYou = topology.isActive(to);
     const ring = { tag: this.#tag, listsYou, removedYou: topology.isRemoved(to) };
     const foundAt = listsYou ? '' : (this.#memberAt(address)?.name ?? '');
-    return { facts: this.#options.facts(), bootstrap: false, ring, foundAt };
+    const yourHost = address?.host ?? '';
+    return { facts: this.#options.facts(), bootstrap: false, ring, foundAt, yourHost };
   }
 
   heard(peer: PeerId, said: Introduction, address: PeerAddress | undefined): void {
     const { facts, ring } = said;
-    if (ring?.tag.equals(this.#tag) === true && ring.removedYou) this.#events?.removed();
+    this.#noteOwnHost(said.yourHost);
+    if (ring?.tag.equals(this.#tag) === true && ring.removedYou)
+      this.#tell((events) => events.removed());
     if (!this.#topology.isActive(peer)) {
       this.#hearStranger(peer, said, address);
       return;
@@ -231,8 +237,9 @@ export class Keeper implements Phase {
     const where = address && nameOfAddress(address);
     const member = this.#memberAt(address);
     const isForeign = ring !== undefined && !ring.tag.equals(this.#tag);
-    if (isForeign && foundAt !== '' && this.#isAlone) this.#events?.lostDisk(foundAt);
-    else if (isForeign) {
+    if (isForeign && foundAt !== '' && this.#isAlone) {
+      this.#tell((events) => events.lostDisk(foundAt));
+    } else if (isForeign) {
       this.#complain(id, 'a node of another ring is where a peer should be', { id, name, where });
     } else if (this.#topology.isRemoved(id)) {
       this.#complain(id, 'a node that was given up has come back: it is refused', { id, name });
@@ -249,6 +256,11 @@ export class Keeper implements Phase {
   get #isAlone(): boolean {
     const { newest } = this.#topology;
     return newest.version === 1 && newest.members.length === 1;
+  }
+
+  #tell(tell: (events: KeeperEvents) => void): void {
+    if (this.#events === undefined) this.#untold.push(tell);
+    else tell(this.#events);
   }
 
   #complain(peer: PeerId, message: string, fields: object): void {
@@ -270,6 +282,15 @@ export class Keeper implements Phase {
     this.#topology.noteMember({ ...known, name, host, port, peerPort });
   }
 
+  /** A founder that was alone does not know by which name others find it, until one of them does. */
+  #noteOwnHost(host: string): void {
+    const self = this.#memberOf(this.#topology.selfId);
+    if (self === undefined || host === '' || this.#options.facts().host !== '') return;
+    if (self.host === hostOfAlone && host !== hostOfAlone) {
+      this.#topology.noteMember({ ...self, host });
+    }
+  }
+
   #warnOfLayoutFacts(known: Member, facts: MemberFacts): void {
     for (const name of ['zone', 'weight'] as const) {
       if (known[name] === facts[name]) continue;
@@ -282,3 +303,5 @@ export class Keeper implements Phase {
 }
 
 const complaintsMax = 1000;
+/** What a node calls its own host until somebody else finds it. */
+export const hostOfAlone = '127.0.0.1';

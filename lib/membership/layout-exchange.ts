@@ -9,7 +9,7 @@
 import { emptyBytes } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
 import type { Deferred } from '../base/later.ts';
-import { layoutFingerprint } from '../ring/layout.ts';
+import { type Layout, layoutFingerprint } from '../ring/layout.ts';
 import type { System } from '../runtime/ports.ts';
 import type { PeerId, Transport } from '../transport/transport.ts';
 import { membershipKinds } from './peer-kinds.ts';
@@ -24,6 +24,8 @@ export class LayoutExchange {
   readonly #topology: Topology;
   readonly #asking = new Map<PeerId, Deferred<void>>();
   readonly #conflicts = new Set<PeerId>();
+  /** Asked for with every probe. */
+  readonly #fingerprints = new WeakMap<Layout, Buffer>();
 
   constructor(transport: Transport, system: System, topology: Topology) {
     this.#transport = transport;
@@ -91,7 +93,11 @@ export class LayoutExchange {
     this.#conflicts.add(peer);
   }
 
-  #fingerprintOf(layout: RingTable['layouts'][number]): Buffer {
-    return layoutFingerprint(layout, (bytes) => this.#system.hashes.sha256(bytes));
+  #fingerprintOf(layout: Layout): Buffer {
+    const known = this.#fingerprints.get(layout);
+    if (known !== undefined) return known;
+    const fingerprint = layoutFingerprint(layout, (bytes) => this.#system.hashes.sha256(bytes));
+    this.#fingerprints.set(layout, fingerprint);
+    return fingerprint;
   }
 }

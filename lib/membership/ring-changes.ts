@@ -49,6 +49,7 @@ const tickMs = 100;
 const quietMs = 500;
 /** The first has waited for so long. */
 const gatherMs = 3000;
+const retryMs = 500;
 /** Candidates ask every second. */
 const forgetMs = 5000;
 const forwardTimeoutMs = 1000;
@@ -61,6 +62,9 @@ export class RingChanges {
   readonly #candidates = new Map<PeerId, Candidate>();
   #timer: Timer | undefined;
   #lastNewMs = 0;
+  /** After a refusal. */
+  #notBeforeMs = 0;
+  #lastReason = '';
   #letting = false;
 
   constructor(doors: RingChangesDoors) {
@@ -217,17 +221,23 @@ export class RingChanges {
     const candidates = [...this.#candidates.values()];
     const firstMs = Math.min(...candidates.map(({ sinceMs }) => sinceMs));
     const isDue = nowMs - this.#lastNewMs >= quietMs || nowMs - firstMs >= gatherMs;
-    if (candidates.length === 0 || !isDue) return;
+    if (candidates.length === 0 || !isDue || nowMs < this.#notBeforeMs) return;
     this.#letting = true;
-    const over = (): void => {
+    const over = (reason: string): void => {
       this.#letting = false;
+      this.#lastReason = reason;
     };
-    this.#propose(candidates).listen(over, (error) => {
-      over();
-      const reason = error instanceof Error ? error.message : String(error);
-      system.log.notice('nodes that ask to join have to wait', { reason });
-      this.#lastNewMs = this.#nowMs;
-    });
+    this.#propose(candidates).listen(
+      () => over(''),
+      (error) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        if (reason !== this.#lastReason) {
+          system.log.notice('nodes that ask to join have to wait', { reason });
+        }
+        over(reason);
+        this.#notBeforeMs = this.#nowMs + retryMs;
+      },
+    );
   }
 
   #propose(candidates: readonly Candidate[]): Deferred<void> {

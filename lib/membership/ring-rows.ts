@@ -112,10 +112,7 @@ export async function readMemory(store: Store, system: System): Promise<Memory> 
   return { nodeId, identity, ring: newest && tableOf(newest), joining };
 }
 
-async function readGenerations(
-  store: Store,
-  { log }: System,
-): Promise<Generation | undefined> {
+async function readGenerations(store: Store, { log }: System): Promise<Generation | undefined> {
   let newest: Generation | undefined;
   let bad: string | undefined;
   for (const name of ringNames) {

@@ -2,7 +2,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { CodecError } from '../../lib/base/byte-reader.ts';
-import { Awareness, graceMs, lateMs, scoreMax } from '../../lib/membership/awareness-core.ts';
+import {
+  Awareness,
+  graceMs,
+  lateMs,
+  scoreMax,
+  startGraceMs,
+} from '../../lib/membership/awareness-core.ts';
 import {
   decodeMessage,
   encodeBuckets,
@@ -58,8 +64,8 @@ describe('the awareness of a node', () => {
 
   it('is not trusted after the start, nor after a standstill, which costs a point once', () => {
     const awareness = new Awareness(0);
-    expect(awareness.isTrusted(graceMs - 1)).to.equal(false);
-    expect(awareness.isTrusted(graceMs)).to.equal(true);
+    expect(awareness.isTrusted(startGraceMs - 1)).to.equal(false);
+    expect(awareness.isTrusted(startGraceMs)).to.equal(true);
     expect(awareness.noticeLate(20_000, 20_000 + lateMs)).to.equal(false);
     expect(awareness.noticeLate(20_000, 80_000)).to.equal(true);
     expect(awareness.noticeLate(20_100, 80_000)).to.equal(true);

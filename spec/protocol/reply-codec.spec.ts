@@ -7,6 +7,7 @@ import {
   MapReply,
   noReply,
   nullArray,
+  Prepared,
   type Reply,
   SetReply,
   SimpleString,
@@ -72,6 +73,10 @@ describe('reply codec', () => {
         }
       }),
     );
+  });
+
+  it('sends what is prepared as what it is', () => {
+    expect(decodeReply(encodeReply([new Prepared(['a', 1])]))).to.deep.equal([['a', 1]]);
   });
 
   it('bounds the depth, on both sides', () => {

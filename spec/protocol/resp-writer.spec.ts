@@ -8,6 +8,7 @@ import {
   noReply,
   nullArray,
   ok,
+  Prepared,
   pong,
   type Reply,
   SetReply,
@@ -169,6 +170,17 @@ describe('reply writer', () => {
     const writer = new ReplyWriter(new OutputPages());
     for (let count = 0; count < 100; count += 1) writer.write([ok, null, 'value'], 3);
     expect(writer.take()).to.have.length(1);
+  });
+
+  it('writes what is prepared as if it were not, however long, wherever it stands', () => {
+    for (const length of [3, 1000, 20_000, 100_000]) {
+      const inner = [new MapReply([['k', 'x'.repeat(length)]]), null];
+      const prepared = new Prepared(inner);
+      for (const protocol of [2, 3, 2] as const) {
+        const plain = encode(['before', inner, 'after', inner], protocol);
+        expect(encode(['before', prepared, 'after', prepared], protocol) === plain).to.equal(true);
+      }
+    }
   });
 
   it('writes a text that is longer than a page', () => {

@@ -3,17 +3,23 @@ import fc from 'fast-check';
 import { emptyRecord, put, type Record, remove } from '../../lib/causal/record.ts';
 import { visible } from '../../lib/causal/visible.ts';
 import type { RingEntry, RingPage } from '../../lib/replica/scanner.ts';
+import { SlotSet } from '../../lib/ring/slot-set.ts';
 import { positionOf } from '../../lib/storage/keys.ts';
 import { closeRecord, siblingOf } from '../causal/arbitraries.ts';
-import { placeOf, ReplicaRig } from './replica-rig.ts';
+import { placeOf, ReplicaRig, setting } from './replica-rig.ts';
 
 const end = 16384 * 2 ** 32;
 
-async function entriesOf(rig: ReplicaRig, to: number, count: number): Promise<RingEntry[]> {
+async function entriesOf(
+  rig: ReplicaRig,
+  to: number,
+  count: number,
+  slots?: SlotSet,
+): Promise<RingEntry[]> {
   const entries: RingEntry[] = [];
   let from: number | undefined = 0;
   while (from !== undefined) {
-    const page: RingPage = await rig.run(rig.scanner.ringPage(0, { from, to }, count));
+    const page: RingPage = await rig.run(rig.scanner.ringPage(0, { from, to, slots }, count));
     const last = page.entries.at(-1);
     if (page.next !== undefined) {
       expect(page.next).to.be.within(from + 1, to - 1);
@@ -55,6 +61,39 @@ describe('a page of a scan over the ring', () => {
         await rig.end();
       }),
       { numRuns: 25 },
+    );
+  });
+
+  it('covers only the slots that are asked for, each of their records once', async () => {
+    const range = fc
+      .tuple(fc.nat({ max: 16383 }), fc.nat({ max: 3000 }))
+      .map(([start, more]) => ({ start, end: Math.min(start + more, 16383) }));
+    const ranges = fc.array(range, { maxLength: 6 });
+    const counts = fc.constantFrom(1, 3, 10, 1000);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(1e6), ranges, counts, async (seed, wanted, count) => {
+        const rig = await ReplicaRig.started(seed);
+        const names = Array.from({ length: 60 }, (_, index) => `k${index}`);
+        await rig.run(
+          Promise.all(names.map((name) => rig.replica.mutate(placeOf(name), setting('v')))),
+        );
+        const slots = SlotSet.of(wanted);
+        const to = rig.time.random.below(2) === 0 ? end : Math.floor(end / 2);
+        const entries = await entriesOf(rig, to, count, slots);
+        const expected = names
+          .map((name) => placeOf(name))
+          .filter(({ slot, storageKey }) => slots.has(slot) && positionOf(storageKey) < to)
+          .map(({ storageKey }) => positionOf(storageKey));
+        expect(entries.map(({ position }) => position)).to.deep.equal(
+          expected.sort((a, b) => a - b),
+        );
+        expect(await rig.run(rig.scanner.count(0, slots))).to.deep.equal({
+          keys: names.filter((name) => slots.has(placeOf(name).slot)).length,
+          expires: 0,
+        });
+        await rig.end();
+      }),
+      { numRuns: 40 },
     );
   });
 
