@@ -301,7 +301,7 @@ export class Coordination {
 }
 
 function partsOf(foundation: Foundation, membership: Membership, ring: RingView): Parts {
-  const { system, config, clock, operations, belonging } = foundation;
+  const { system, config, replica, operations, belonging } = foundation;
   const { ringKey } = belonging.topology.identity;
   const settings = followSettings(config, ring);
   return {
@@ -311,7 +311,7 @@ function partsOf(foundation: Foundation, membership: Membership, ring: RingView)
     counts: operations,
     locator: new Locator(ringKey),
     digest: (bytes) => system.hashes.hmacSha256(ringKey, bytes),
-    clock: () => clock.last,
+    clock: () => replica.peerStamps.credible,
     catchUp: (member) => membership.exchange.catchUp(ring.idOf(member)),
     throttle: new Throttle(operationsMax),
     hedge: new DelayLine(system, () => hedgeMs),

@@ -4,10 +4,12 @@
  * (DESIGN 3.1): the record is stored as it is, and people are told.
  */
 import type { Stamp, VersionVector } from '../causal/record.ts';
-import { type StampClock, wallMsOf } from '../causal/stamp-clock.ts';
+import { type StampClock, stampOf, wallMsOf } from '../causal/stamp-clock.ts';
 import type { System } from '../runtime/ports.ts';
 
 const logPeriodMs = 60_000;
+/** Of a clock that starts at its ceiling, and of the wall clocks of two nodes. */
+const restartAheadMs = 15_000;
 
 export class PeerStamps {
   readonly #system: System;
@@ -25,6 +27,15 @@ export class PeerStamps {
   /** The highest stamp given out or seen, the wild ones included. */
   get newest(): Stamp {
     return Math.max(this.#clock.last, this.#highestWild);
+  }
+
+  /**
+   * The same, but of wild ones only as much as a restart explains: a process that was killed begins
+   * at a ceiling that lies up to ten seconds ahead. What a flush must be above (DESIGN 2.3).
+   */
+  get credible(): Stamp {
+    const limit = stampOf(this.#system.clock.wallMs() + restartAheadMs);
+    return Math.max(this.#clock.last, Math.min(this.#highestWild, limit));
   }
 
   observe(vv: VersionVector): void {

@@ -228,6 +228,20 @@ describe('a record that comes from a peer', () => {
     await rig.end();
   });
 
+  it('tells a flush of stamps that a restart explains, and not of wilder ones', async () => {
+    const rig = await ReplicaRig.started(8);
+    const { peerStamps } = rig.replica;
+    const restarted = stampOf(rig.time.wallMs + 9_000);
+    const wild = stampOf(rig.time.wallMs + 3_600_000);
+    const from = (stamp: number) => put(emptyRecord, [], siblingOf({ actor: 1, stamp }));
+    await rig.run(rig.replica.absorb(place, from(restarted)));
+    expect(rig.clock.last).to.be.below(restarted);
+    expect(peerStamps.credible).to.equal(restarted);
+    await rig.run(rig.replica.absorb(place, from(wild)));
+    expect(peerStamps.credible).to.be.within(restarted + 1, stampOf(rig.time.wallMs + 15_000));
+    await rig.end();
+  });
+
   it('is stored in the form of the node’s own', async () => {
     const rig = await ReplicaRig.started(9);
     const record = put(emptyRecord, [], siblingOf({ actor: 1, stamp: 5 }));

@@ -82,4 +82,39 @@ describe('key queue', () => {
     expect(told).to.equal(2);
     await held;
   });
+
+  it('is settled once every step has run that was there before, not later ones', async () => {
+    const queue = new KeyQueue();
+    expect(queue.settled()).to.equal(undefined);
+    const [a, b, late] = [new Deferred<void>(), new Deferred<void>(), new Deferred<void>()];
+    const order: string[] = [];
+    const steps = [
+      queue.run('a', () => a),
+      queue.run('a', () => b.then(() => order.push('second of a'))),
+      queue.run('b', () => b),
+    ];
+    const settled = queue.settled();
+    const marked = Promise.resolve(settled).then(() => order.push('settled'));
+    steps.push(queue.run('a', () => late));
+    a.settle();
+    await new Promise(setImmediate);
+    expect(order).to.deep.equal([]);
+    b.settle();
+    await marked;
+    expect(order).to.deep.equal(['second of a', 'settled']);
+    expect(queue.idle).to.equal(false);
+    late.settle();
+    await Promise.all(steps);
+    expect(queue.idle).to.equal(true);
+  });
+
+  it('is settled also where a step fails', async () => {
+    const queue = new KeyQueue();
+    const disk = new Deferred<void>();
+    const held = Promise.resolve(queue.run('a', () => disk)).catch(() => 'failed');
+    const settled = queue.settled();
+    disk.fail(new Error('failed'));
+    await settled;
+    expect(await held).to.equal('failed');
+  });
 });
