@@ -3,8 +3,11 @@ import { type Config, databaseQuorums } from './config.ts';
 import type { Quorum, RingSettings } from './coordinator/parts.ts';
 import type { RingView } from './coordinator/ring-view.ts';
 
+/** What of the ring the settings depend on. */
+type Shape = Pick<RingView, 'n' | 'layouts' | 'onChange'>;
+
 /** Asked for with every operation, so the directives are read when they or the ring change. */
-export function followSettings(config: Config, ring: RingView): () => RingSettings {
+export function followSettings(config: Config, ring: Shape): () => RingSettings {
   const read = (): RingSettings => {
     const usual = capped(defaultQuorum(config), ring);
     const byDb = new Map(
@@ -46,6 +49,6 @@ function defaultQuorum(config: Config): Pick<Quorum, 'r' | 'w'> {
  * R and W are capped by N, and N by the members. While the ring grows, W is that of the larger
  * layout; in the smaller one it is as many as there are.
  */
-function capped({ r, w }: Pick<Quorum, 'r' | 'w'>, { n, layouts }: RingView): Quorum {
+function capped({ r, w }: Pick<Quorum, 'r' | 'w'>, { n, layouts }: Shape): Quorum {
   return { n, r: Math.min(r, n), w: Math.min(w, Math.max(...layouts.map((layout) => layout.n))) };
 }

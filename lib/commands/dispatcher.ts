@@ -120,7 +120,9 @@ export class Dispatcher implements Dispatch {
     if (!session.authenticated && !entry.withoutAuth) return noAuth;
     if (session.queue !== undefined && entry.notInMulti) return notInMulti;
     const refusal = this.#ports.refusal();
-    if (refusal === undefined || entry.row.flags.includes('stale')) return undefined;
+    const runsBatch = entry.fullName === 'exec' && session.queue !== undefined;
+    const isStale = entry.row.flags.includes('stale') && !runsBatch;
+    if (refusal === undefined || isStale) return undefined;
     return refusal.of === 'everything' || mayWrite(session, entry) ? refusal.text : undefined;
   }
 

@@ -51,7 +51,10 @@ const join: Handler = ({ ports }, args) => {
   return agreed(ports.changes.join(argument(args, 2).toString(), port));
 };
 
-const leave: Handler = (call, args) => agreed(call.ports.changes.leave(nodeOf(call, args, 2)));
+const leave: Handler = (call, args) => {
+  if (args.length > 3) throw new RedisError(syntaxError);
+  return agreed(call.ports.changes.leave(nodeOf(call, args, 2)));
+};
 
 const weight: Handler = (call, args) =>
   agreed(call.ports.changes.weight(nodeOf(call, args, 2), weightOf(argument(args, 3))));

@@ -30,6 +30,7 @@ export class TurningDispatch implements Dispatch {
   }
 
   execute(session: Session, args: readonly Buffer[]): Later<Reply> {
-    return this.#current?.execute(session, args) ?? new ErrorReply(loading);
+    const current = this.#current;
+    return current === undefined ? new ErrorReply(loading) : current.execute(session, args);
   }
 }

@@ -31,7 +31,7 @@ import { type Entry, mergeEntries, unionOf } from './member-entry.ts';
 import type { MemberFacts } from './member-facts.ts';
 import { MemberTable } from './member-table.ts';
 import { membershipKinds } from './peer-kinds.ts';
-import { Probes } from './probes.ts';
+import { Probes, verdictMs } from './probes.ts';
 import { Spreading } from './spreading.ts';
 import { Suspicions } from './suspicions.ts';
 
@@ -283,6 +283,8 @@ export class Gossip {
     if (!this.#awareness.isTrusted(nowMs)) return;
     const backSinceMs = this.#backSinceMs.get(id) ?? Number.NEGATIVE_INFINITY;
     if (nowMs - backSinceMs < graceMs && !this.#transport.isConnected(id)) return;
+    // A probe that began before it was back has found out nothing.
+    if (nowMs - backSinceMs < verdictMs * this.#awareness.factor) return;
     this.#merge({ entry: { ...known, state: 'suspect' }, accusers: [this.#own.id] }, this.#own.id);
   }
 

@@ -282,7 +282,7 @@ export class Keeper implements Phase {
     this.#topology.noteMember({ ...known, name, host, port, peerPort });
   }
 
-  /** A founder that was alone does not know by which name others find it, until one of them does. */
+  /** A founder that was alone does not know how others find it, until one of them does. */
   #noteOwnHost(host: string): void {
     const self = this.#memberOf(this.#topology.selfId);
     if (self === undefined || host === '' || this.#options.facts().host !== '') return;

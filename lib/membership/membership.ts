@@ -111,7 +111,7 @@ export class Membership {
     });
     this.#ballots = new Ballots(store, transport, system, {
       self: topology.selfId,
-      current: () => ({ layout: topology.newest, busy: topology.isChanging }),
+      current: () => ({ layout: topology.newest, busy: this.changes.isBusy }),
       decided: ({ layout, members }) => topology.adopt(layout, members),
       behind: (peer) => this.#lookAt(peer),
       ahead: () => this.health.pingAll(),

@@ -35,6 +35,8 @@ export interface ProbesOptions {
 /** Doubled a few times it is still below what routing takes for a failure. */
 const answerMs = 400;
 const relayMs = 600;
+/** From the first question to the verdict. */
+export const verdictMs = answerMs + relayMs;
 const helpersMax = 3;
 /** Tries at random before fewer members than wanted are taken. */
 const triesPerPick = 4;

@@ -8,7 +8,7 @@
  *
  * A node that comes with the name of a dead member takes its place; with that of a living one it is
  * refused. A change that needs a member which is down would wait for it, so it is refused instead:
- * a dead member is replaced or removed first.
+ * a dead member is replaced or removed first, also in the middle of a change that waits for it.
  */
 import { emptyBytes } from '../base/bytes.ts';
 import { RedisError } from '../base/errors.ts';
@@ -69,6 +69,14 @@ export class RingChanges {
 
   constructor(doors: RingChangesDoors) {
     this.#doors = doors;
+  }
+
+  /** A change is under way, and comes to its end: nobody whom it needs is dead. */
+  get isBusy(): boolean {
+    const { topology, gossiped } = this.#doors;
+    const needed = topology.layouts.flatMap(({ members }) => members);
+    const isDead = (id: PeerId): boolean => !topology.isRemoved(id) && gossiped(id) === 'down';
+    return topology.isChanging && !needed.some(isDead);
   }
 
   start(): void {
@@ -151,7 +159,7 @@ export class RingChanges {
   #memberOf(node: string): Member {
     const { topology } = this.#doors;
     const member = topology.members.find(
-      ({ id, name }) => (id === node || name === node) && topology.newest.members.includes(id),
+      ({ id, name }) => (id === node || name === node) && topology.isActive(id),
     );
     if (member === undefined) throw new RedisError(`ERR no member is called '${node}'`);
     return member;
@@ -217,8 +225,8 @@ export class RingChanges {
     for (const [id, { askedAtMs }] of this.#candidates) {
       if (nowMs - askedAtMs > forgetMs || topology.isActive(id)) this.#candidates.delete(id);
     }
-    if (this.#letting || topology.isChanging || this.#proposer() !== topology.selfId) return;
-    const candidates = [...this.#candidates.values()];
+    if (this.#letting || this.isBusy || this.#proposer() !== topology.selfId) return;
+    const candidates = this.#nextIn();
     const firstMs = Math.min(...candidates.map(({ sinceMs }) => sinceMs));
     const isDue = nowMs - this.#lastNewMs >= quietMs || nowMs - firstMs >= gatherMs;
     if (candidates.length === 0 || !isDue || nowMs < this.#notBeforeMs) return;
@@ -240,12 +248,25 @@ export class RingChanges {
     );
   }
 
+  /** Who takes a dead member's place comes first: the others may be waiting for that. */
+  #nextIn(): readonly Candidate[] {
+    const all = [...this.#candidates.values()];
+    const substitutes = all.filter(({ replaces }) => replaces !== undefined);
+    return substitutes.length > 0 ? substitutes : all;
+  }
+
   #propose(candidates: readonly Candidate[]): Deferred<void> {
-    const changes = candidates.map(({ member: { id, weight, zone }, replaces }): Change => {
+    const { newest } = this.#doors.topology;
+    const changes = candidates.flatMap(({ member, replaces }): readonly Change[] => {
+      const { id, weight, zone } = member;
       const candidate = { id, weight, zone };
-      return replaces === undefined
-        ? { kind: 'join', candidate }
-        : { kind: 'replace', id: replaces, candidate };
+      if (replaces === undefined) return [{ kind: 'join', candidate }];
+      if (newest.members.includes(replaces)) return [{ kind: 'replace', id: replaces, candidate }];
+      // It was leaving when it died, and its places are others' already.
+      return [
+        { kind: 'remove', id: replaces },
+        { kind: 'join', candidate },
+      ];
     });
     const news = candidates.map(({ member }) => member);
     return this.#agree(() => this.#proposal(changes, news), changes);
@@ -263,10 +284,10 @@ export class RingChanges {
   }
 
   #agree(propose: () => Proposal, changes: readonly Change[]): Deferred<void> {
-    const { ballots, topology } = this.#doors;
+    const { ballots } = this.#doors;
     const failed = new Deferred<void>();
     try {
-      if (topology.isChanging) throw new RedisError(inProgress);
+      if (this.isBusy) throw new RedisError(inProgress);
       this.#refuseWhileDown(changes);
       const proposal = propose();
       return ballots.propose(proposal).then((decided) => {
@@ -278,14 +299,13 @@ export class RingChanges {
     }
   }
 
-  /** Whom the change gives up is not needed. */
+  /** Several may be dead, so giving one up does not wait for the others. */
   #refuseWhileDown(changes: readonly Change[]): void {
     const { topology, verdict } = this.#doors;
-    const isGivenUp = (id: PeerId): boolean =>
-      changes.some((one) => (one.kind === 'remove' || one.kind === 'replace') && one.id === id);
+    if (changes.every(({ kind }) => kind === 'remove' || kind === 'replace')) return;
     for (const { id, name } of topology.members) {
-      const isNeeded = topology.newest.members.includes(id) && id !== topology.selfId;
-      if (!isNeeded || isGivenUp(id) || verdict(id) !== 'down') continue;
+      const isNeeded = topology.isActive(id) && id !== topology.selfId;
+      if (!isNeeded || verdict(id) !== 'down') continue;
       throw new RedisError(`CLUSTERDOWN ${name} is down: start, replace or remove it first`);
     }
   }

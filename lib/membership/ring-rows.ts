@@ -7,7 +7,7 @@
  *   ring-0, -1  u8 2 | varint generation | table
  *   joining     the seed of the ring that this empty node is to join, as text
  *   incarnation varint: how often this node has started; kept twice
- *   table       varint layouts (1 or 2), each: varint length, layout
+ *   table       varint layouts, each: varint length, layout
  *               | varint reading | varint pending, each: varint, the distance from the one before
  *               | varint members, each: id 20 bytes, facts
  *
@@ -49,6 +49,8 @@ import { readFacts, writeFacts } from './member-facts.ts';
 const nodeFormat = 1;
 const ringFormat = 2;
 const memberRoomBytes = 64;
+/** A change, and further ones that give up whoever held it up. */
+const layoutsMax = 16;
 /** Where generations lie, in turn. */
 export const ringNames = ['ring-0', 'ring-1'] as const;
 /** What this node has promised about the next layout: see `ballots.ts`. */
@@ -61,7 +63,7 @@ const names = {
 } as const;
 
 export interface RingTable {
-  /** Active, oldest first: one or two. */
+  /** Active, oldest first: one at rest. */
   readonly layouts: readonly Layout[];
   /** The version that is read from: of one of them. */
   readonly reading: number;
@@ -281,11 +283,13 @@ function readMany<T>(reader: ByteReader, read: () => T): readonly T[] {
 }
 
 function faultOfTable({ layouts, reading, pending, members }: RingTable): string | undefined {
-  const [first, second] = layouts;
-  if (first === undefined || layouts.length > 2) return `${layouts.length} layouts`;
-  if (second !== undefined && second.version !== first.version + 1) return 'layouts that are far';
+  const [first] = layouts;
+  if (first === undefined || layouts.length > layoutsMax) return `${layouts.length} layouts`;
+  if (layouts.some(({ version }, index) => version !== first.version + index)) {
+    return 'layouts that are far';
+  }
   if (layouts.every(({ version }) => version !== reading)) return `reading ${reading}`;
-  const { partitions } = second ?? first;
+  const { partitions } = first;
   if (!isAscending(pending) || (pending.at(-1) ?? 0) >= partitions) return 'pending partitions';
   if (!isAscending(members.map(({ id }) => id))) return 'members that are not sorted';
   const known = new Set(members.map(({ id }) => id));

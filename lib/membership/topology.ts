@@ -7,9 +7,13 @@
  *   complete     every member of v+1 has filled what it must: reads go to v+1
  *   retired      every member of either reads from v+1: v is forgotten, at rest again
  *
+ * A member that dies in between holds up what waits for it, until it is back or a further change
+ * gives it up: [v, v+1, v+2], of which v+1 may never be read from.
+ *
  * Members tell each other how far they are in every ping (`Trackers`), so each takes these steps by
- * itself, in an order that is safe: nobody reads from v+1 before all of it is there, and nobody
- * forgets v while somebody reads from it. A member that was given up (`removed`) is not waited for.
+ * itself, in an order that is safe: nobody reads from a layout before all of it is there, and nobody
+ * forgets one while somebody reads from it. A member that was given up (`removed`) is not waited
+ * for.
  *
  * Invariant: what was adopted is on the disk before anything else depends on it.
  */
@@ -53,6 +57,8 @@ export class Topology {
   #table: RingTable;
   /** What is written; ahead of the one in force by what has to be on the disk first. */
   #ahead: RingTable;
+  /** The newest layout of which this node held everything before the present newest one. */
+  #completeBefore: number;
   /** The layout before the present one, if this process has seen it retire. */
   #retired: Layout | undefined;
   #adopting: Deferred<void> | undefined;
@@ -64,13 +70,14 @@ export class Topology {
     this.selfId = identity.nodeId.toString('hex');
     this.#table = ring;
     this.#ahead = ring;
+    this.#completeBefore = Math.min(this.oldest.version, this.newest.version - 1);
   }
 
   get table(): RingTable {
     return this.#table;
   }
 
-  /** One, or two during a change, oldest first. */
+  /** One, or more during a change, oldest first. */
   get layouts(): readonly Layout[] {
     return this.#table.layouts;
   }
@@ -122,7 +129,7 @@ export class Topology {
   get trackers(): Trackers {
     const { pending, reading } = this.#table;
     const adopted = this.newest.version;
-    const complete = pending.length === 0 ? adopted : Math.min(adopted - 1, this.oldest.version);
+    const complete = pending.length === 0 ? adopted : this.#completeBefore;
     return { adopted, complete, reading, oldest: this.oldest.version };
   }
 
@@ -163,18 +170,22 @@ export class Topology {
     if (this.#adopting !== undefined) {
       return this.#adopting.then(() => this.adopt(layout, members));
     }
-    const before = this.newest;
-    const isNext = layout.version === before.version + 1;
-    const held = new Set(partitionsOwned(before, this.selfId));
-    for (const partition of this.pending) held.delete(partition);
+    const isNext = layout.version === this.newest.version + 1;
+    const held = new Set(isNext ? this.#held() : []);
     const pending = partitionsOwned(layout, this.selfId).filter((one) => !held.has(one));
-    const adopting = this.#saveFirst((table) => ({
-      layouts: isNext ? [before, layout] : [layout],
-      reading: isNext ? before.version : layout.version,
-      pending,
-      // A proposal may be older than what its members have said of themselves since.
-      members: joined(members, table.members),
-    })).then(() => {
+    const { complete } = this.trackers;
+    const adopting = this.#saveFirst(
+      (table) => ({
+        layouts: isNext ? [...table.layouts, layout] : [layout],
+        reading: isNext ? table.reading : layout.version,
+        pending,
+        // A proposal may be older than what its members have said of themselves since.
+        members: joined(members, table.members),
+      }),
+      () => {
+        this.#completeBefore = complete;
+      },
+    ).then(() => {
       const { version } = layout;
       const facts = { version, members: layout.members.length, pending: pending.length };
       this.#system.log.notice('adopted a layout of the ring', facts);
@@ -182,8 +193,8 @@ export class Topology {
     const over = (): void => {
       this.#adopting = undefined;
     };
-    adopting.listen(over, over);
     this.#adopting = adopting;
+    adopting.listen(over, over);
     return adopting;
   }
 
@@ -191,21 +202,23 @@ export class Topology {
    * What another member goes by. Settles once this node is as far. A layout that the other one has
    * retired is retired here too: it has heard that nobody reads from it.
    */
-  take({ layouts, reading, members }: RingTable): Later<void> {
-    const [theirOldest] = layouts;
-    const theirs = layouts.at(-1);
-    if (theirOldest === undefined || theirs === undefined) return undefined;
-    if (theirs.version > this.newest.version) {
-      const isNext = theirs.version === this.newest.version + 1;
-      if (isNext || layouts.length === 1) return this.adopt(theirs, members);
-      return after(this.adopt(theirOldest, members), () => this.adopt(theirs, members));
+  take({ layouts, members }: Pick<RingTable, 'layouts' | 'members'>): Later<void> {
+    const next = layouts.find(({ version }) => version > this.newest.version);
+    if (next !== undefined) {
+      return after(this.adopt(next, members), () => this.take({ layouts, members }));
     }
-    const isRetired = theirOldest.version === this.newest.version && this.isChanging;
-    if (isRetired && reading === this.newest.version && this.reading === this.newest) {
-      this.#retire();
+    const theirOldest = layouts[0]?.version ?? 0;
+    if (theirOldest > this.oldest.version && theirOldest <= this.reading.version) {
+      this.#retireBelow(theirOldest);
       this.#tell();
     }
     return undefined;
+  }
+
+  /** Partitions of which this node holds all that was written. */
+  #held(): readonly number[] {
+    const owned = this.layouts.flatMap((layout) => partitionsOwned(layout, this.selfId));
+    return owned.filter((partition) => !this.pending.includes(partition));
   }
 
   /** These are filled, and what they hold is on the disk. */
@@ -240,31 +253,30 @@ export class Topology {
   }
 
   #advance(): void {
-    const [older, newest] = this.layouts;
-    if (older === undefined || newest === undefined) {
+    if (!this.isChanging) {
       if (!this.isDisputed(() => true)) this.#retired = undefined;
       return;
     }
-    const { version } = newest;
-    const hasCome = (to: keyof Trackers) => (id: PeerId) => this.trackersOf(id)[to] >= version;
-    if (this.reading !== newest && newest.members.every(hasCome('complete'))) {
+    const isComplete = ({ version, members }: Layout): boolean =>
+      members.every((id) => this.trackersOf(id).complete >= version);
+    const best = this.layouts.findLast(isComplete);
+    if (best !== undefined && best.version > this.reading.version) {
+      const { version } = best;
       this.#save((table) => ({ ...table, reading: Math.max(table.reading, version) }));
       this.#system.log.notice('reads from the layout', { version });
     }
-    const everybody = [...older.members, ...newest.members].filter((id) => !this.isRemoved(id));
-    if (this.reading === newest && everybody.every(hasCome('reading'))) {
-      this.#retire();
-    }
+    const everybody = this.layouts.flatMap(({ members }) => members);
+    const waitedFor = everybody.filter((id) => !this.isRemoved(id));
+    const isRead = Math.min(...waitedFor.map((id) => this.trackersOf(id).reading));
+    if (isRead > this.oldest.version) this.#retireBelow(isRead);
   }
 
-  #retire(): void {
-    const { newest, oldest } = this;
-    this.#retired = oldest;
-    this.#save((table) => ({
-      ...table,
-      layouts: table.layouts.filter(({ version }) => version >= newest.version),
-    }));
-    this.#system.log.notice('retired the layout before', { version: oldest.version });
+  /** Nobody reads from what is older. */
+  #retireBelow(version: number): void {
+    const isOld = (layout: Layout): boolean => layout.version < version;
+    this.#retired = this.layouts.findLast(isOld);
+    this.#save((table) => ({ ...table, layouts: table.layouts.filter((one) => !isOld(one)) }));
+    this.#system.log.notice('retired the layouts before', { version });
   }
 
   /** In force at once, and beside what is being adopted meanwhile. */
@@ -275,11 +287,15 @@ export class Topology {
   }
 
   /** In force once it is on the disk. */
-  #saveFirst(change: (table: RingTable) => RingTable): Deferred<void> {
+  #saveFirst(
+    change: (table: RingTable) => RingTable,
+    inForce: () => void = nothing,
+  ): Deferred<void> {
     this.#ahead = change(this.#ahead);
     const membership = { identity: this.identity, ring: this.#ahead };
     return rememberRing(this.#store, membership, this.#system).then(() => {
       this.#table = change(this.#table);
+      inForce();
       this.#advance();
       this.#tell();
     });

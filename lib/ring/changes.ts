@@ -164,7 +164,7 @@ class Crew {
         this.#remove(change.id);
         break;
       case 'replace':
-        this.#remove(change.id);
+        this.#remove(this.#known(change.id).id);
         this.#add(change.candidate);
         for (const [index, heir] of this.#heirs.entries()) {
           if (heir === change.id) this.#heirs[index] = change.candidate.id;
@@ -205,8 +205,9 @@ class Crew {
     this.#put({ id, weight, zone });
   }
 
+  /** It may have been leaving, and be no member any more. */
   #remove(id: string): void {
-    this.#members.delete(this.#known(id).id);
+    this.#members.delete(id);
     this.#removed.add(id);
   }
 

@@ -160,24 +160,6 @@ for (const late of [false, true]) {
       }
     });
 
-    it('DYN.RING shows the ring and cannot change it yet', async () => {
-      expect(await bench.run('dyn.ring', 'status')).to.include.keys(
-        'version',
-        'transition',
-        'members',
-      );
-      const refused = '-ERR changing the ring is not supported by this version';
-      await bench.answers([
-        ['dyn.ring owners a', ['n1']],
-        ['dyn.ring join host 1', refused],
-        ['dyn.ring leave', refused],
-        ['dyn.ring weight n1 2', refused],
-        ['dyn.ring remove n1 force', refused],
-        ['dyn.ring plan leave n1', refused],
-        ['dyn.ring foo', "-ERR unknown subcommand 'foo'. Try DYN.RING HELP."],
-      ]);
-    });
-
     it('DYN.EXPLAIN shows where a key lies', async () => {
       await bench.run('set', 'foo', 1);
       expect(await bench.run('dyn.explain', 'foo')).to.deep.equal({

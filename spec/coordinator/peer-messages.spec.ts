@@ -19,6 +19,7 @@ import {
   encodeUpdateResult,
   type Forwarded,
   type Head,
+  restamped,
   versionOf,
 } from '../../lib/coordinator/peer-messages.ts';
 import { Locator } from '../../lib/replica/place.ts';
@@ -27,9 +28,10 @@ import { anyRecord, anyStamp, anyVector } from '../causal/arbitraries.ts';
 const locator = new Locator(Buffer.alloc(32, 7));
 const anyBytes = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes));
 const anyPlace = fc.tuple(fc.nat(15), anyBytes).map(([db, key]) => locator.locate(db, key));
+const anyLayout = fc.integer({ min: 1, max: 2 ** 31 });
 const anyHead = fc.record({
   place: anyPlace,
-  layout: fc.integer({ min: 1, max: 2 ** 31 }),
+  layout: anyLayout,
   flushStamp: anyStamp,
 });
 const anyExpiry = fc.integer({ min: 0, max: 2 ** 45 });
@@ -75,7 +77,7 @@ describe('peer messages', () => {
     );
   });
 
-  it('carry writes to their coordinator and results back', () => {
+  it('carry writes to their coordinator, by the layout of now, and results back', () => {
     const anyForwarded: fc.Arbitrary<Forwarded> = fc.oneof(
       fc.record({
         op: fc.constant('update' as const),
@@ -95,11 +97,14 @@ describe('peer messages', () => {
         })),
     );
     fc.assert(
-      fc.property(anyHead, anyForwarded, (head, what) => {
+      fc.property(anyHead, anyLayout, anyForwarded, (head, layout, what) => {
         const options = { timeoutMs: 450, w: 2, r: 3 };
         const got = decodeForward(encodeForward(head, options, what));
         expect([got.options, got.what]).to.deep.equal([options, what]);
         expect(headText(got)).to.deep.equal(headText(head));
+        const later = decodeForward(restamped(encodeForward(head, options, what), layout));
+        expect([later.options, later.what]).to.deep.equal([options, what]);
+        expect(headText(later)).to.deep.equal(headText({ ...head, layout }));
       }),
     );
     const anyVisible = fc.option(fc.record({ expireAtMs: anyExpiry, bytes: anyBytes }), {

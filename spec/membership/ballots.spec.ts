@@ -5,6 +5,8 @@ import { IdentityError } from '../../lib/membership/identity.ts';
 import { Parliament, proposalOf, type Voter, type Parliament as World } from './voters.ts';
 
 const lost = 'ERR another change is in progress';
+/** What a node knows of its ring. */
+const memory = ['node', 'identity', 'identity-1', 'ring-0', 'ring-1'];
 
 describe('a ballot on the next layout', () => {
   let world: World;
@@ -212,7 +214,7 @@ describe('a ballot on the next layout', () => {
     await world.time.advance(100);
     a.crash('process');
     b.crash('process');
-    b.disk.drop('ring-1');
+    for (const row of memory) b.disk.drop(row);
     await b.start();
     await c.start();
     await world.time.advance(3000);
@@ -230,7 +232,7 @@ describe('a ballot on the next layout', () => {
     }
     a.crash('process');
     b.crash('process');
-    for (const row of ['node', 'identity', 'identity-1', 'ring-0', 'ring-1']) b.disk.drop(row);
+    for (const row of memory) b.disk.drop(row);
     await b.start();
     await c.start();
     await world.time.advance(3000);

@@ -1,7 +1,8 @@
 /** How nodes come to their ring: founded once, kept for ever, and refused rather than guessed. */
 import { expect } from 'chai';
-import type { RingState } from '../../lib/membership/founding.ts';
 import { encodeIdentity, IdentityError, nodeIdBytes } from '../../lib/membership/identity.ts';
+import { removeKept, removeRow } from '../../lib/membership/kept-rows.ts';
+import { ringNames } from '../../lib/membership/ring-rows.ts';
 import { encodeLayout } from '../../lib/ring/layout.ts';
 import { realSystem } from '../../lib/runtime/system.ts';
 import { metaKey } from '../../lib/storage/keys.ts';
@@ -9,7 +10,7 @@ import { sealMeta } from '../../lib/storage/meta.ts';
 import { sealRow } from '../../lib/storage/row.ts';
 import { keyOf } from '../contract/store-contract.ts';
 import { silentLog } from '../sim/virtual-time.ts';
-import { type Site, settings, World } from './sites.ts';
+import { type RingState, type Site, settings, World } from './sites.ts';
 
 const { hashes } = realSystem(silentLog);
 const seeds = ['a', 'b', 'c'];
@@ -79,14 +80,12 @@ describe('a node without seeds', () => {
     expect(String(site.error)).to.match(/partitions is 128 .* founded with 64/);
   });
 
-  it('refuses seeds once it has a ring of its own', async () => {
+  it('keeps its ring when it is given seeds later: they are only more addresses', async () => {
     site.start();
-    await world.settled(site);
+    const founded = await world.settled(site);
     site.crash('process');
-    site.start({ seeds });
-    await world.time.advance(1000);
-    expect(site.error).to.be.instanceOf(IdentityError);
-    expect(String(site.error)).to.match(/ring of its own; joining .* later version/);
+    site.start({ seeds, bootstrap: true });
+    expect(await world.settled(site)).to.deep.equal(founded);
   });
 
   it('refuses to start where there are records without an identity', async () => {
@@ -96,25 +95,29 @@ describe('a node without seeds', () => {
     if (store === undefined) throw new Error('no store');
     const key = keyOf('k');
     const row = sealRow(key, 1, (target, offset) => target.fill(1, offset), hashes.crc32);
-    const gone = { key: metaKey('identity'), row: undefined, previous: undefined };
-    await world.time.run(store.write([{ key, row, previous: undefined }, gone]));
+    const gone = [...removeKept('identity'), ...ringNames.map(removeRow)];
+    await world.time.run(store.write([{ key, row, previous: undefined }, ...gone]));
     site.crash('process');
     expect(await refusal()).to.match(/has records but no readable identity/);
   });
 
-  it('refuses to start where its identity is damaged', async () => {
+  it('refuses to start where both copies of its identity are damaged', async () => {
     site.start();
     await world.settled(site);
     site.crash('process');
-    site.disk.flipBit((key) => key.equals(metaKey('identity')));
+    for (const name of ['identity', 'identity-1']) {
+      site.disk.flipBit((key) => key.equals(metaKey(name)));
+    }
     expect(await refusal()).to.match(/identity of this node is damaged/);
   });
 
   it('refuses to start where its identity is of a later version', async () => {
     site.start();
     await world.settled(site);
-    const later = sealMeta('identity', Buffer.alloc(100, 9), hashes.crc32);
-    await world.time.run(site.store?.write([later]));
+    const later = ['identity', 'identity-1'].map((name) =>
+      sealMeta(name, Buffer.alloc(100, 9), hashes.crc32),
+    );
+    await world.time.run(site.store?.write(later));
     site.crash('process');
     expect(await refusal()).to.match(/has format 9, this version knows 1/);
   });
@@ -175,7 +178,7 @@ describe('the founding of a ring of several', () => {
     a.start({ seeds, bootstrap: true });
     b.start({ seeds });
     await world.time.advance(25_000);
-    expect(a.state).to.equal(undefined);
+    expect(a.belonging).to.equal(undefined);
     expect(a.log.filter((line) => line.startsWith('waiting'))).to.have.length(3);
     expect(a.said(/^waiting .*"c:17000: no answer"\]/)).to.equal(true);
     expect(b.said(/^waiting .*"a:17000: to found"/)).to.equal(true);
@@ -187,7 +190,7 @@ describe('the founding of a ring of several', () => {
     for (const site of [a, b, c]) site.start({ seeds });
     await world.time.advance(15_000);
     for (const site of [a, b, c]) {
-      expect(site.state).to.equal(undefined);
+      expect(site.belonging).to.equal(undefined);
       expect(site.said(/^waiting .*empty too, no bootstrap/)).to.equal(true);
     }
   });
@@ -263,10 +266,8 @@ describe('the founding of a ring of several', () => {
 
   it('hands the ring again to a member that comes back empty under its id', async () => {
     const before = await found();
-    for (const name of ['identity', 'ring']) {
-      const gone = { key: metaKey(name), row: undefined, previous: undefined };
-      await world.time.run(c.store?.write([gone]));
-    }
+    const gone = [...removeKept('identity'), ...ringNames.map(removeRow)];
+    await world.time.run(c.store?.write(gone));
     await world.time.run(c.store?.sync());
     c.crash('process');
     a.crash('process');
@@ -276,33 +277,13 @@ describe('the founding of a ring of several', () => {
     expect(b.said(/^a member has taken the ring .*"c"/)).to.equal(true);
   });
 
-  it('is not repeated for a member that has lost its disk: both sides say so', async () => {
-    await found();
-    c.wipe();
-    c.start({ seeds });
-    await world.time.advance(3000);
-    expect(c.error).to.be.instanceOf(IdentityError);
-    expect(String(c.error)).to.match(/was founded without this node .* later version/);
-    expect(a.said(/^a member came back empty, as another node: it lost its data .*"c"/)).to.equal(
-      true,
-    );
-  });
-
-  it('is refused to a newcomer: both sides say so', async () => {
-    await found();
-    const [d] = world.sites('d') as [Site];
-    d.start({ seeds: ['a'] });
-    await world.time.advance(3000);
-    expect(String(d.error)).to.match(/was founded without this node/);
-  });
-
   it('waits for a member whose configuration contradicts, and both logs say so', async () => {
     a.start({ seeds, bootstrap: true });
     b.start({ seeds });
     c.start({ seeds, settings: { partitions: 128 }, given: ['partitions'] });
     await world.settled(a, b);
     await world.time.advance(5000);
-    expect(c.state).to.equal(undefined);
+    expect(c.belonging).to.equal(undefined);
     const contradiction = /partitions is 128 in the configuration/;
     expect(c.said(contradiction)).to.equal(true);
     expect(a.log.filter((line) => contradiction.test(line))).to.have.length(1);
@@ -358,12 +339,12 @@ describe('the founding of a ring of several', () => {
   it('refuses to start where the layout is lost', async () => {
     await found();
     b.crash('process');
-    b.disk.flipBit((key) => key.equals(metaKey('ring')));
+    for (const name of ringNames) b.disk.flipBit((key) => key.equals(metaKey(name)));
     b.start();
     await world.time.advance(1000);
     expect(String(b.error)).to.match(/ring of this node is damaged/);
-    const gone = { key: metaKey('ring'), row: undefined, previous: undefined };
-    await world.time.run(c.store?.write([gone]));
+    await world.time.run(c.store?.write(ringNames.map(removeRow)));
+    await world.time.run(c.store?.sync());
     c.crash('process');
     c.start();
     await world.time.advance(1000);

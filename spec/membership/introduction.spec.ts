@@ -2,12 +2,20 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { CodecError } from '../../lib/base/byte-reader.ts';
-import { IdentityError, nodeIdBytes, ringKeyBytes } from '../../lib/membership/identity.ts';
+import {
+  IdentityError,
+  nodeIdBytes,
+  ringDirectives,
+  ringKeyBytes,
+} from '../../lib/membership/identity.ts';
 import {
   decodeIntroduction,
+  decodeJoin,
   decodeOffer,
   encodeIntroduction,
+  encodeJoin,
   encodeOffer,
+  type JoinRequest,
 } from '../../lib/membership/introduction.ts';
 import type { RingMembership } from '../../lib/membership/ring-rows.ts';
 import { firstLayout } from '../../lib/ring/claim.ts';
@@ -26,11 +34,26 @@ const facts = fc.record({
 const ring = fc.record({
   tag: fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes)),
   listsYou: fc.boolean(),
+  removedYou: fc.boolean(),
 });
 const introductions = fc.record({
   facts,
   bootstrap: fc.boolean(),
   ring: fc.option(ring, { nil: undefined }),
+  foundAt: text,
+  yourHost: text,
+});
+const joins: fc.Arbitrary<JoinRequest> = fc.record({
+  id: fc.uint8Array({ minLength: nodeIdBytes, maxLength: nodeIdBytes }).map(hexOf),
+  facts,
+  settings: fc.record({
+    clusterName: text,
+    partitions: fc.nat(16_384),
+    databases: fc.nat(65_535),
+    n: fc.nat(9),
+  }),
+  given: fc.subarray([...ringDirectives]),
+  replace: text,
 });
 
 const offers: fc.Arbitrary<RingMembership> = fc
@@ -46,9 +69,18 @@ const offers: fc.Arbitrary<RingMembership> = fc
         nodeId: Buffer.alloc(nodeIdBytes, 1),
         ringKey: Buffer.alloc(ringKeyBytes, 2),
       },
-      ring: { layout, members: layout.members.map((id) => ({ id, ...said })) },
+      ring: {
+        layouts: [layout],
+        reading: layout.version,
+        pending: [],
+        members: layout.members.map((id) => ({ id, ...said })),
+      },
     };
   });
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
 
 /** Nothing but the errors that name what is wrong. */
 function isRefusal(error: unknown): boolean {
@@ -84,7 +116,14 @@ describe('an introduction', () => {
   it('is refused where a port or a weight cannot be', () => {
     const sound = { name: '', host: '', port: 1, peerPort: 1, zone: '', weight: 1 };
     for (const wrong of [{ port: 65_536 }, { peerPort: 65_536 }, { weight: 0 }]) {
-      const said = { facts: { ...sound, ...wrong }, bootstrap: false, ring: undefined };
+      const wrongFacts = { ...sound, ...wrong };
+      const said = {
+        facts: wrongFacts,
+        bootstrap: false,
+        ring: undefined,
+        foundAt: '',
+        yourHost: '',
+      };
       expect(() => decodeIntroduction(encodeIntroduction(said))).to.throw(CodecError);
     }
   });
@@ -120,5 +159,24 @@ describe('the offer of a ring', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('a request to join', () => {
+  it('survives its encoding', () => {
+    fc.assert(
+      fc.property(joins, (request) => {
+        expect(decodeJoin(encodeJoin(request))).to.deep.equal(request);
+      }),
+    );
+  });
+
+  it('is refused when it is cut short, or of another format', () => {
+    const [request] = fc.sample(joins, { numRuns: 1, seed: 4 });
+    if (request === undefined) throw new Error('no sample');
+    const bytes = encodeJoin(request);
+    expectRefusals(decodeJoin, bytes);
+    bytes[0] = 9;
+    expect(() => decodeJoin(bytes)).to.throw(CodecError, 'format 9');
   });
 });

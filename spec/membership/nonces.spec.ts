@@ -25,7 +25,7 @@ class Pair {
         const handler = this.handlers.get(peer)?.get(kind);
         if (!this.joined || handler === undefined) answer.fail(new Error('unreachable'));
         else {
-          const result = handler({ from: self, body, ageMs: 0 });
+          const result = handler({ from: self, fromHost: '', body, ageMs: 0 });
           if (Buffer.isBuffer(result)) answer.settle(result);
         }
         return answer;
@@ -46,6 +46,7 @@ class Pair {
 
 const nowhere = { host: '', port: 0 };
 const members = ['a', 'b'];
+const isMember = (peer: PeerId): boolean => members.includes(peer);
 
 describe('boot nonces', () => {
   let pair: Pair;
@@ -53,18 +54,18 @@ describe('boot nonces', () => {
 
   beforeEach(() => {
     pair = new Pair();
-    peer = new Nonces(pair.transport('b', 'a'), 900, members);
+    peer = new Nonces(pair.transport('b', 'a'), 900, isMember);
     peer.start();
   });
 
   function processOfA(nonce: number): Nonces {
-    return new Nonces(pair.transport('a', 'b'), nonce, members);
+    return new Nonces(pair.transport('a', 'b'), nonce, isMember);
   }
 
   it('are remembered by a peer that knew the process before', () => {
     peer.note('a', 1);
     pair.join();
-    expect(processOfA(2).remembers(1).pending).to.equal(false);
+    expect(processOfA(2).remembers(1, members).pending).to.equal(false);
   });
 
   it('are remembered whether or not the peer has heard of the new process already', () => {
@@ -72,12 +73,12 @@ describe('boot nonces', () => {
     peer.note('a', 2);
     peer.note('a', 2);
     pair.join();
-    expect(processOfA(2).remembers(1).pending).to.equal(false);
+    expect(processOfA(2).remembers(1, members).pending).to.equal(false);
   });
 
   it('are asked for when a peer comes up', () => {
     peer.note('a', 1);
-    const remembered = processOfA(2).remembers(1);
+    const remembered = processOfA(2).remembers(1, members);
     expect(remembered.pending).to.equal(true);
     pair.join();
     expect(remembered.pending).to.equal(false);
@@ -87,19 +88,20 @@ describe('boot nonces', () => {
     peer.note('a', 1);
     peer.note('a', 2);
     pair.join();
-    expect(processOfA(3).remembers(1).pending).to.equal(true);
+    expect(processOfA(3).remembers(1, members).pending).to.equal(true);
   });
 
   it('are not confirmed by a peer that knows nothing', () => {
     pair.join();
-    expect(processOfA(2).remembers(1).pending).to.equal(true);
-    expect(processOfA(3).remembers(0).pending).to.equal(true);
+    expect(processOfA(2).remembers(1, members).pending).to.equal(true);
+    expect(processOfA(3).remembers(0, members).pending).to.equal(true);
   });
 
   it('are not told to strangers, nor noted of them', () => {
     peer.note('x', 1);
     const recall = pair.handlers.get('b')?.get(4);
-    const ask = (from: PeerId, body: Buffer) => () => recall?.({ from, body, ageMs: 0 });
+    const ask = (from: PeerId, body: Buffer) => () =>
+      recall?.({ from, fromHost: '', body, ageMs: 0 });
     expect(ask('x', Buffer.alloc(6))).to.throw('no member');
     expect(ask('a', Buffer.alloc(5))).to.throw('no member');
   });

@@ -1,5 +1,6 @@
 /** Whom a node takes for up: quick to doubt, quick to trust again, and fair when it slept itself. */
 import { expect } from 'chai';
+import { RedisError } from '../../lib/base/errors.ts';
 import { PeerHealth } from '../../lib/membership/peer-health.ts';
 import { PeerHealthCore, suspectTicks } from '../../lib/membership/peer-health-core.ts';
 import { PeerTransport } from '../../lib/transport/peer-transport.ts';
@@ -70,6 +71,8 @@ describe('the health of peers', () => {
   /** What should have happened in a while it stood still. */
   const missed: (() => void)[] = [];
   let stopped = false;
+  /** Hosts that take no pings. */
+  const refusing = new Set<string>();
   let time: VirtualTime;
   let network: SimNetwork;
   let nodes: readonly {
@@ -80,6 +83,7 @@ describe('the health of peers', () => {
   }[];
 
   beforeEach(async () => {
+    refusing.clear();
     time = new VirtualTime(3);
     network = new SimNetwork(time.timers(), time.stream('network'));
     nodes = hosts.map((host, self) => {
@@ -93,12 +97,15 @@ describe('the health of peers', () => {
         frameBytesMax: 1024 * 1024,
       });
       const [news, heard]: [string[], Set<string>] = [[], new Set()];
-      const members = ids.map((id) => id.toString('hex'));
-      const health = new PeerHealth(transport, system, members, {
-        self,
+      const health = new PeerHealth(transport, system, {
         ping: () => Buffer.from(host),
-        onPing: (member, body) => heard.add(`${member}:${body}`),
+        onPing: (member, body) => {
+          if (refusing.has(host)) throw new RedisError('ERR not now');
+          heard.add(`${member}:${body}`);
+        },
+        onRefused: (reason) => news.push(`refused: ${reason}`),
       });
+      health.watch(othersOf(self));
       health.onUp((member) => news.push(`${hosts[member]} up`));
       health.onDown((member) => news.push(`${hosts[member]} down`));
       return { transport, health, news, heard };
@@ -110,6 +117,12 @@ describe('the health of peers', () => {
     }
     await time.advance(200);
   });
+
+  /** By number, without one. */
+  function othersOf(self: number): ReadonlyMap<number, string> {
+    const all = ids.map((id, member) => [member, id.toString('hex')] as const);
+    return new Map(all.filter(([member]) => member !== self));
+  }
 
   function enter(run: () => void): void {
     if (stopped) missed.push(run);
@@ -123,7 +136,7 @@ describe('the health of peers', () => {
   }
 
   function verdicts(index: number): readonly string[] {
-    return hosts.map((_, member) => at(index).health.verdict(member));
+    return hosts.map((_, member) => (member === index ? 'up' : at(index).health.verdict(member)));
   }
 
   it('is up everywhere once all have met, and pings have told what each has to say', () => {
@@ -183,6 +196,39 @@ describe('the health of peers', () => {
     await time.advance(20);
     expect(verdicts(0)).to.deep.equal(['up', 'up', 'up']);
     expect(at(1).news.length).to.equal(before);
+  });
+
+  it('says at once, to all, what has changed', async () => {
+    const { health, heard } = at(1);
+    at(0).heard.clear();
+    heard.clear();
+    health.pingAll();
+    await time.advance(30);
+    expect([...at(0).heard]).to.include('1:b');
+    expect([...at(2).heard]).to.include('1:b');
+  });
+
+  it('judges exactly those it watches, whatever came before', async () => {
+    const { health, heard, news } = at(0);
+    health.watch(new Map([[2, ids[2]?.toString('hex') ?? '']]));
+    expect(verdicts(0)).to.deep.equal(['up', 'down', 'up']);
+    heard.clear();
+    await time.advance(500);
+    expect([...heard]).to.deep.equal(['2:c']);
+    health.watch(othersOf(0));
+    expect(verdicts(0)).to.deep.equal(['up', 'down', 'up']);
+    await time.advance(300);
+    expect(verdicts(0)).to.deep.equal(['up', 'up', 'up']);
+    expect(news.at(-1)).to.equal('b up');
+  });
+
+  it('tells a node whose pings are not taken, and why, and gives nobody up for that', async () => {
+    refusing.add('b');
+    await time.advance(300);
+    expect(at(0).news).to.include('refused: ERR not now');
+    refusing.clear();
+    await time.advance(1000);
+    expect(verdicts(0)).to.deep.equal(['up', 'up', 'up']);
   });
 
   it('refuses the pings of strangers', async () => {

@@ -13,6 +13,7 @@ import type {
   Ports,
   ProcessView,
   Ring,
+  RingChanges,
   Traffic,
 } from '../../lib/commands/ports.ts';
 import { Session } from '../../lib/commands/session.ts';
@@ -23,11 +24,14 @@ import {
   MapReply,
   NoReply,
   NullArray,
+  Prepared,
   type Reply,
   SetReply,
   SimpleString,
   Verbatim,
 } from '../../lib/protocol/reply.ts';
+import { firstLayout } from '../../lib/ring/claim.ts';
+import { type SlotMap, slotMapOf } from '../../lib/ring/slot-map.ts';
 import type { Clock, Timer, Timers } from '../../lib/runtime/ports.ts';
 import { realSystem } from '../../lib/runtime/system.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
@@ -139,6 +143,22 @@ export class Frame {
     queryLimitDisconnections: 0,
   };
   ring: Ring = { version: 1, transition: 0, members: [], selfId };
+  slotMap: SlotMap = slotMapOf(
+    firstLayout([{ id: selfId, weight: 1, zone: '' }], 1, 1),
+    [{ id: selfId, host: '127.0.0.1', port: 6379, peerPort: 16379, state: 'up' }],
+    selfId,
+  );
+  /** The specs of changes put their own here. */
+  readonly changes: { -readonly [Name in keyof RingChanges]: RingChanges[Name] } = {
+    join: noChange,
+    leave: noChange,
+    weight: noChange,
+    remove: noChange,
+    plan: noChange,
+  };
+  keysInSlot: Ports['keysInSlot'] = () => 0;
+  /** Why the node must not serve. */
+  refusal: ReturnType<Ports['refusal']>;
   /** The specs of batches that travel put a transport here. */
   delegate: Ports['delegate'] = () => {
     throw new Error('no peer is expected');
@@ -210,6 +230,10 @@ export class Frame {
       traffic: this.traffic,
       contexts: contextCodec(Buffer.alloc(16, 7), real.hashes),
       ring: () => this.ring,
+      slotMap: () => this.slotMap,
+      keysInSlot: (slot) => this.keysInSlot(slot),
+      changes: this.changes,
+      refusal: () => this.refusal,
       severalMembers: this.coordinator.quorum().n > 1,
       delegate: (peer, body) => this.delegate(peer, body),
       version: '0.1.0',
@@ -228,11 +252,16 @@ export class Frame {
   }
 }
 
+function noChange(): never {
+  throw new Error('no change of the ring is expected');
+}
+
 export function plain(reply: Reply): unknown {
   if (reply instanceof ErrorReply) return `-${reply.text}`;
   if (reply instanceof SimpleString) return `+${reply.text}`;
   if (reply instanceof NullArray) return '*nil';
   if (reply instanceof NoReply) return undefined;
+  if (reply instanceof Prepared) return plain(reply.reply);
   if (reply instanceof Verbatim) return reply.text;
   if (reply instanceof SetReply) return reply.items.map(plain);
   if (reply instanceof MapReply) {
