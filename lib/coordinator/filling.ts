@@ -41,7 +41,7 @@ interface Run {
 
 const periodMs = 200;
 /** Of one page; a record may be as long as the longest value. */
-const timeoutMs = 120_000;
+const timeoutMs = 30_000;
 /** A run that fails is begun anew, so it must not be too long. */
 const runPartitionsMax = 64;
 /** Runs that are noted as filled in one go. */

@@ -6,9 +6,11 @@
  *
  * Nothing is remembered: the slots are looked through at the start, after every change of the
  * layouts, and from time to time, which costs one seek for each run of them that is empty. A change
- * that is not over yet may make this node an owner again, so nothing is dropped until then.
+ * that is not over yet may make this node an owner again, so nothing is dropped until then. What is
+ * damaged here is not repaired, but dropped.
  */
 import { StoreError } from '../base/errors.ts';
+import type { Place } from '../replica/place.ts';
 import { type PagedRecord, RecordPages, type Slots } from '../replica/record-pages.ts';
 import { slotCount } from '../ring/slots.ts';
 import type { Timer } from '../runtime/ports.ts';
@@ -126,12 +128,26 @@ export class Offload {
     let behind: Buffer | undefined;
     do {
       if (this.#stopped || !this.#options.mayDrop()) return left + 1;
-      const { records, next } = await this.#pages.page(behind, slots, pageLimits);
-      const gone = await Promise.all(records.map((record) => this.#giveUp(record)));
+      const { records, corrupt, next } = await this.#pages.page(behind, slots, pageLimits);
+      const gone = await Promise.all([
+        ...records.map((record) => this.#giveUp(record)),
+        ...corrupt.map((place) => this.#giveUpCorrupt(place)),
+      ]);
       left += gone.filter((hasGone) => !hasGone).length;
       behind = next;
     } while (behind !== undefined);
     return left;
+  }
+
+  /** The owners have what it was from each other, and it would hold up every scan here. */
+  async #giveUpCorrupt(place: Place): Promise<boolean> {
+    const { ring, replica, system } = this.#parts;
+    if (!this.#options.mayDrop() || ring.isOwner(place.slot)) return false;
+    const hasGone = await replica.dropCorrupt(place);
+    if (hasGone) {
+      system.log.warning('gave up a damaged record that others own', { slot: place.slot });
+    }
+    return true;
   }
 
   async #giveUp({ place, record, row }: PagedRecord): Promise<boolean> {

@@ -110,7 +110,9 @@ export class Founding {
       );
     }
     const seeds = [...this.#options.seeds, ...addressesOf(memory.joining ?? '')];
-    return seeds.length === 0 ? this.#foundAlone() : this.#gather(memory, seeds);
+    if (seeds.length > 0) return this.#gather(memory, seeds);
+    if (this.#options.replace === '') return this.#foundAlone();
+    throw new IdentityError("'replace-node' needs seeds: members of the ring to join");
   }
 
   /**

@@ -46,7 +46,7 @@ interface Candidate {
 
 const tickMs = 100;
 /** Nobody else has come for so long. */
-const quietMs = 500;
+const quietMs = 1000;
 /** The first has waited for so long. */
 const gatherMs = 3000;
 const retryMs = 500;
@@ -80,7 +80,14 @@ export class RingChanges {
   }
 
   start(): void {
-    this.#timer = this.#doors.system.timers.every(tickMs, () => this.#letIn());
+    const { system, topology } = this.#doors;
+    // Who is in has been let in, even if he leaves again at once.
+    topology.onChange(() => {
+      for (const id of this.#candidates.keys()) {
+        if (topology.isActive(id)) this.#candidates.delete(id);
+      }
+    });
+    this.#timer = system.timers.every(tickMs, () => this.#letIn());
   }
 
   stop(): void {
@@ -223,7 +230,7 @@ export class RingChanges {
     const { topology, system } = this.#doors;
     const nowMs = this.#nowMs;
     for (const [id, { askedAtMs }] of this.#candidates) {
-      if (nowMs - askedAtMs > forgetMs || topology.isActive(id)) this.#candidates.delete(id);
+      if (nowMs - askedAtMs > forgetMs) this.#candidates.delete(id);
     }
     if (this.#letting || this.isBusy || this.#proposer() !== topology.selfId) return;
     const candidates = this.#nextIn();

@@ -11,9 +11,9 @@
  * gives it up: [v, v+1, v+2], of which v+1 may never be read from.
  *
  * Members tell each other how far they are in every ping (`Trackers`), so each takes these steps by
- * itself, in an order that is safe: nobody reads from a layout before all of it is there, and nobody
- * forgets one while somebody reads from it. A member that was given up (`removed`) is not waited
- * for.
+ * itself, in an order that is safe: nobody reads from a layout before all of it is there, and
+ * nobody forgets one while somebody reads from it. A member that was given up (`removed`) is not
+ * waited for.
  *
  * Invariant: what was adopted is on the disk before anything else depends on it.
  */

@@ -4,7 +4,7 @@
  * write that is under way waits for it before he asks. Nothing is remembered between two pages; a
  * record that changes behind the reader reaches the other owners in its own way.
  *
- * A corrupt row is passed over, and counted by the store: another owner has the record.
+ * A corrupt row is named apart, and counted by the store: another owner has the record.
  */
 import type { Record } from '../causal/record.ts';
 import { withoutFlushed } from '../causal/visible.ts';
@@ -38,6 +38,8 @@ export interface PagedRecord {
 
 export interface RecordPage {
   readonly records: readonly PagedRecord[];
+  /** Where a row is corrupt. */
+  readonly corrupt: readonly Place[];
   /** The storage key behind which to go on; undefined = the end. */
   readonly next: Buffer | undefined;
 }
@@ -58,24 +60,26 @@ export class RecordPages {
   async page(from: Buffer | undefined, slots: Slots, limits: PageLimits): Promise<RecordPage> {
     const cursor = this.#store.cursor(rangeBehind(from, slots));
     const records: PagedRecord[] = [];
+    const corrupt: Place[] = [];
     let bytes = 0;
     let rows = 0;
     let last: Buffer | undefined;
     try {
       while (rows < limits.rows) {
         const chunk = await cursor.next(Math.min(chunkRows, limits.rows - rows));
-        if (chunk.length === 0) return { records, next: undefined };
+        if (chunk.length === 0) return { records, corrupt, next: undefined };
         rows += chunk.length;
         for (const { key, value } of chunk) {
           if (last !== undefined && bytes + value.length > limits.bytes) {
-            return { records, next: last };
+            return { records, corrupt, next: last };
           }
           last = key;
           bytes += value.length;
           if (this.#store.sound(key, value)) records.push(this.#recordOf(key, value));
+          else corrupt.push(placeOfStorageKey(key));
         }
       }
-      return { records, next: last };
+      return { records, corrupt, next: last };
     } finally {
       await cursor.close();
     }

@@ -196,6 +196,14 @@ export class Replica {
     });
   }
 
+  /** Deletes what nobody can read and this node need not hold; false if there is no such thing. */
+  dropCorrupt(place: Place): Later<boolean> {
+    return this.rows.change(place, 'overwrite', (_, _pending, corrupt) => {
+      if (corrupt === undefined) return { pending: undefined, result: false };
+      return { pending: this.#write(place, undefined, undefined), result: true };
+    });
+  }
+
   /** Hides everything written to these databases so far; settles when that is committed. */
   flush(dbs: readonly number[], stamp?: Stamp): Later<void> {
     return this.#flushes.flush(dbs, stamp);

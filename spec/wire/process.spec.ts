@@ -42,12 +42,10 @@ describe('the process', () => {
       expectRefusal(await runRedynamo('/nowhere/at-all.conf'), /\/nowhere\/at-all\.conf/);
     });
 
-    it('for seeds that are no addresses, and to take the place of a dead member', async () => {
+    it('for seeds that are no addresses', async () => {
       const dir = temporaryDirectory();
       const seeds = await runRedynamo('--port', '0', '--dir', dir, '--seeds', 'somewhere');
       expectRefusal(seeds, /bad value for 'seeds': expected host:port, got 'somewhere'/);
-      const replace = await runRedynamo('--port', '0', '--dir', dir, '--replace-node', 'n1');
-      expectRefusal(replace, /'replace-node' comes with a later version/);
     });
 
     describe('beside a running server', () => {
