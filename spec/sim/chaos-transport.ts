@@ -32,6 +32,9 @@ export interface ChaosOptions {
   mark(name: string): void;
 }
 
+/** A link that has lost something is found out by its silence. */
+const noticedMs = 5000;
+
 export const noChaos: Chaos = { lose: 0, loseAnswer: 0, repeat: 0, delay: 0, delayMaxMs: 0 };
 
 const atMostOnce: ReadonlySet<number> = new Set([peerKinds.forward, peerKinds.delegate]);
@@ -129,7 +132,7 @@ export class ChaosTransport implements Transport {
   }
 
   #expire(answer: Deferred<Buffer>, timeoutMs: number): void {
-    this.#timers.after(timeoutMs, () => answer.fail(new PeerError('timeout')));
+    this.#timers.after(Math.min(timeoutMs, noticedMs), () => answer.fail(new PeerError('timeout')));
   }
 }
 

@@ -41,7 +41,8 @@ export class Clients implements Issued, History {
   readonly #changes = new Map<string, Running[]>();
   readonly #connections = new Map<string, SimConnection>();
   readonly #contexts = new Map<string, string[]>();
-  readonly #owners = new Map<string, readonly number[]>();
+  /** Nodes of which a copy runs too: it may take what is meant for them. */
+  readonly cloned = new Set<number>();
   readonly #increments = new Map<string, number>();
   readonly #onEnd = new Map<number, () => void>();
   #parties: { readonly referee: Referee; readonly judge: Judge } | undefined;
@@ -62,7 +63,8 @@ export class Clients implements Issued, History {
   }
 
   get keys(): string[] {
-    return [...this.#owners.keys()];
+    const names = this.#plan.operations.flatMap(({ key, other }) => [key, other]);
+    return [...new Set([...names, ...this.coldKeys])];
   }
 
   get coldKeys(): string[] {
@@ -73,14 +75,6 @@ export class Clients implements Issued, History {
   async start(referee: Referee): Promise<void> {
     this.#parties = { referee, judge: new Judge(referee, this, this.#plan) };
     const { ring } = referee;
-    const names = this.#plan.operations.flatMap(({ key, other }) => [key, other]);
-    for (const name of new Set([...names, ...this.coldKeys])) {
-      const owners = (await ring.run(0, 'DYN.RING', 'OWNERS', name)) as string[];
-      this.#owners.set(
-        name,
-        owners.map((owner) => Number(owner.slice(1)) - 1),
-      );
-    }
     for (const [at, key] of this.coldKeys.entries()) {
       await ring.run(at % this.#plan.nodes, 'SET', key, 'cold');
     }
@@ -105,10 +99,6 @@ export class Clients implements Issued, History {
       time.timers().after(startMs + group[0].atMs - time.nowMs, () => this.#begin(group, next));
     };
     next();
-  }
-
-  ownersOf(key: string): readonly number[] {
-    return this.#owners.get(key) ?? [];
   }
 
   stateOf(operation: number): State | undefined {
@@ -239,7 +229,7 @@ export class Clients implements Issued, History {
 
   /** From here on it counts as begun. */
   #enter(operation: Operation, connection: SimConnection, onEnd: () => void): Running {
-    const { ring, copies, ledger } = this.#referee;
+    const { ring, copies, ledger, layouts } = this.#referee;
     const { id, node, key, kind, client } = operation;
     const context = this.#contextFor(operation);
     const traits = this.#plan.clients[client];
@@ -251,6 +241,7 @@ export class Clients implements Issued, History {
       connection,
       r,
       w,
+      n: layouts.leastN,
       tracks: traits?.tracks === true,
       context,
       removal: kind === 'dyn-del' ? vectorOf(context) : [],
@@ -259,7 +250,7 @@ export class Clients implements Issued, History {
       reply: undefined,
       reached: new Set(),
       hinted: copies.hintHolders(key),
-      robbed: new Set(),
+      robbed: new Set(this.cloned),
       hindered: ring.at(node).paused,
     };
     this.#running.set(id, running);
@@ -363,9 +354,15 @@ export class Clients implements Issued, History {
         if (next === '0') return this.#answered(running, all);
         if (BigInt(next) <= BigInt(cursor))
           complain('scan', `#${id} goes from ${cursor} to ${next}`);
-        else this.#scan(running, (node + 1) % this.#plan.nodes, next, all);
+        else this.#scan(running, this.#nextNode(node), next, all);
       });
     });
+  }
+
+  #nextNode(node: number): number {
+    const { ring } = this.#referee;
+    const serving = ring.present.filter((other) => ring.at(other).lives > 0 || ring.at(other).isUp);
+    return serving.find((other) => other > node) ?? serving[0] ?? node;
   }
 
   /** An answer within the time that all before it in its group, and itself, may take. */
@@ -394,12 +391,17 @@ export class Clients implements Issued, History {
     if (running.state !== 'open') return;
     const { operation } = running;
     running.reply = reply;
-    this.#end(running, stateFor(operation, reply), shown(reply));
+    running.n = Math.min(running.n, this.#referee.layouts.leastN);
+    const state = stateFor(operation, reply);
+    this.#end(running, state, shown(reply));
     if (operation.kind === 'dyn-get' && Array.isArray(reply)) {
       this.#remember(operation, String(reply[0]));
     }
     if (operation.kind === 'dyn-put' && !isError(reply)) this.#remember(operation, String(reply));
     this.#reach(running);
+    if (state === 'acknowledged' && this.#referee.layouts.isChanging) {
+      this.#referee.mark('acknowledged under two layouts');
+    }
     this.#started.judge.judge(running);
   }
 
@@ -417,6 +419,7 @@ export class Clients implements Issued, History {
 
   #reach({ node, reached }: Running): void {
     for (const other of this.#referee.ring.reach(node)) reached.add(other);
+    for (const other of this.cloned) reached.add(other);
   }
 
   #connection(client: number, node: number): SimConnection {

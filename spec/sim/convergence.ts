@@ -22,18 +22,14 @@ const readableWithinMs = 15_000;
 /** Deadlines have passed by then. */
 const idleAfterMs = 2000;
 /** Pings, pulses, sweeps, ticks and frames under way. */
-const eventsPerNodeMax = 20;
+const eventsPerNodeMax = 25;
 
 /**
  * There is no anti-entropy yet: reads of all N owners bring them together. Before that each owner
  * reads with one answer less, because it may hold a corrupt record, which is no answer.
  */
-export async function readEverything(
-  { ring, ledger, complain }: Referee,
-  clients: Clients,
-  plan: Plan,
-): Promise<void> {
-  const n = Math.min(plan.quorum[0], plan.nodes);
+export async function readEverything({ ring, ledger, layouts, complain }: Referee): Promise<void> {
+  const n = layouts.leastN;
   const read = async (node: number, key: string, r: number): Promise<void> => {
     const endMs = ring.time.nowMs + readableWithinMs;
     let reply = await ring.run(node, 'DYN.GET', key, 'R', r);
@@ -47,11 +43,12 @@ export async function readEverything(
     }
   };
   for (const key of ledger.keys.keys()) {
-    for (const owner of clients.ownersOf(key)) await read(owner, key, n - 1);
+    for (const owner of layouts.ownersOf(key)) await read(owner, key, Math.max(1, n - 1));
   }
   await ring.time.advance(repairMs);
   for (let round = 0; round < rounds; round += 1) {
-    for (const key of ledger.keys.keys()) await read((round + key.length) % plan.nodes, key, n);
+    for (const key of ledger.keys.keys())
+      await read(some(ring.present, round + key.length), key, n);
     await ring.time.advance(repairMs);
   }
 }
@@ -62,8 +59,9 @@ export async function checkConverged(
   plan: Plan,
 ): Promise<void> {
   for (const key of referee.ledger.keys.keys()) {
-    const record = agreed(referee, clients, key);
+    const record = agreed(referee, key);
     checkAcknowledged(referee, clients, plan, key, record);
+    if (clients.coldKeys.includes(key)) checkCold(referee, clients, key, record);
     countSurvivors(referee, clients, key, record);
     if (record.siblings.every(({ expireAtMs }) => expireAtMs === 0)) {
       await checkSameAnswer(referee, key);
@@ -72,9 +70,9 @@ export async function checkConverged(
 }
 
 /** The record of the owners, flushed siblings taken out. */
-function agreed({ ring, ledger, complain }: Referee, clients: Clients, key: string): Record {
+function agreed({ ring, ledger, layouts, complain }: Referee, key: string): Record {
   const name = ledger.dataNameOf(key) ?? '';
-  const records = clients.ownersOf(key).map((node) => {
+  const records = layouts.ownersOf(key).map((node) => {
     const { disk } = ring.at(node);
     const held = ledger.decode(name, disk.rows.get(name))?.record ?? emptyRecord;
     return withoutFlushed(held, ledger.flushedUpTo);
@@ -121,6 +119,18 @@ function checkAcknowledged(
   }
 }
 
+/** What was written before the run lives as long as nobody flushes, however it has moved. */
+function checkCold(
+  { ledger, copies, complain }: Referee,
+  clients: Clients,
+  key: string,
+  { siblings }: Record,
+): void {
+  const { writes } = ledger.historyOf(key);
+  if (clients.anyFlush || siblings.length > 0) return;
+  if (!writes.some((write) => copies.excused.has(write))) complain('I1', `${key} is gone`);
+}
+
 function countSurvivors(
   { ledger, mark }: Referee,
   clients: Clients,
@@ -146,10 +156,10 @@ export async function checkUsable(
   clients.checkIdle();
   const visible: string[] = [];
   for (const key of keys) {
-    if (typeof (await ring.run(0, 'GET', key)) === 'string') visible.push(key);
+    if (typeof (await ring.run(some(ring.present, 0), 'GET', key)) === 'string') visible.push(key);
   }
   const mayExpire = plan.operations.some(({ kind }) => kind === 'expire');
-  for (const node of mayExpire ? [] : ring.machines.keys()) {
+  for (const node of mayExpire ? [] : ring.present) {
     const shown = (await ring.run(node, 'KEYS', '*')) as string[];
     const size = await ring.run(node, 'DBSIZE');
     if (isError(shown) || [...shown].sort().join(' ') !== [...visible].sort().join(' ')) {
@@ -157,7 +167,9 @@ export async function checkUsable(
     }
     if (size !== visible.length) complain('scan', `n${node + 1} counts ${size} of ${visible}`);
   }
-  for (const [node, key] of keys.slice(0, plan.nodes).entries()) {
+  for (const node of ring.present) {
+    const key = keys[node];
+    if (key === undefined) continue;
     const connection = ring.connect(node);
     const answers = ['multi', 'exec'].map((word) => {
       const answer = connection.send(word);
@@ -168,13 +180,17 @@ export async function checkUsable(
     if (!Array.isArray(answer)) complain('I22', `n${node + 1} cannot change ${key}: ${answer}`);
   }
   await ring.time.advance(plan.timeoutMs + idleAfterMs);
-  if (ring.time.eventsPending > eventsPerNodeMax * plan.nodes) {
+  if (ring.time.eventsPending > eventsPerNodeMax * ring.present.length) {
     complain('I14', `${ring.time.eventsPending} timers run in an idle ring`);
   }
 }
 
+function some(nodes: readonly number[], at: number): number {
+  return nodes[at % nodes.length] ?? 0;
+}
+
 async function checkSameAnswer({ ring, complain }: Referee, key: string): Promise<void> {
   const answers: unknown[] = [];
-  for (const node of ring.machines.keys()) answers.push(await ring.run(node, 'GET', key));
+  for (const node of ring.present) answers.push(await ring.run(node, 'GET', key));
   if (new Set(answers).size > 1) complain('I17', `${key} reads as ${answers.join(', ')}`);
 }

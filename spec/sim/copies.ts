@@ -3,22 +3,25 @@
  * and what a fault may destroy without asking for more than the protocol promises (RELIABILITY 4.3,
  * the atlas of faults).
  */
-import type { VersionVector } from '../../lib/causal/record.ts';
+import type { Record, VersionVector } from '../../lib/causal/record.ts';
 import { compareVersions, covered, join } from '../../lib/causal/version-vector.ts';
 import type { KnownWrite } from './dots.ts';
 import type { Ledger } from './ledger.ts';
-import type { SimMachine } from './sim-machine.ts';
+import type { SimRing } from './sim-ring.ts';
+import type { SimStorage } from './sim-storage.ts';
 
 export class Copies {
-  readonly #machines: readonly SimMachine[];
+  readonly #ring: SimRing;
   readonly #ledger: Ledger;
   /** Only what a power cut leaves counts as a copy. */
   readonly #synced: boolean;
+  /** Machines that are being given up: what is on them is as good as lost. */
+  readonly doomed = new Set<number>();
   /** Every copy went with the power, before it was synced, as everysec allows. */
   readonly excused = new Set<KnownWrite | VersionVector>();
 
-  constructor(machines: readonly SimMachine[], ledger: Ledger, synced: boolean) {
-    this.#machines = machines;
+  constructor(ring: SimRing, ledger: Ledger, synced: boolean) {
+    this.#ring = ring;
     this.#ledger = ledger;
     this.#synced = synced;
   }
@@ -37,17 +40,16 @@ export class Copies {
 
   /** Nodes that hold a hint of the key. */
   hintHolders(key: string): number[] {
-    return [...this.#machines.keys()].filter((node) => {
-      return this.#rowsOf(node, key).some(isHint);
-    });
+    return this.#ring.present.filter((node) => this.#rowsOf(node, key).some(isHint));
   }
 
   /** Hints on all disks. */
   hints(): number {
     let count = 0;
     const names = this.#ledger.hintNames;
-    for (const { disk } of this.#machines) {
-      for (const name of names) count += +(disk.rows.get(name) !== undefined);
+    for (const node of this.#ring.present) {
+      const { rows } = this.#ring.at(node).disk;
+      for (const name of names) count += +(rows.get(name) !== undefined);
     }
     return count;
   }
@@ -55,7 +57,7 @@ export class Copies {
   /** Whether a node has a sound record of the key. */
   isHeldBy(node: number, key: string): boolean {
     const name = this.#ledger.dataNameOf(key) ?? '';
-    return this.#ledger.decode(name, this.#machines[node]?.disk.rows.get(name)) !== undefined;
+    return this.#ledger.decode(name, this.#ring.at(node).disk.rows.get(name)) !== undefined;
   }
 
   /** Whether all that `node` holds of this key is held elsewhere too. */
@@ -77,10 +79,39 @@ export class Copies {
   /** Whether no node holds a damaged record of this key. */
   isSound(key: string): boolean {
     const name = this.#ledger.dataNameOf(key) ?? '';
-    return this.#machines.every(({ disk }) => {
+    return this.#ring.machines.every(({ disk }) => {
       const row = disk.rows.get(name);
       return row === undefined || this.#ledger.decode(name, row) !== undefined;
     });
+  }
+
+  /** Whether the disks of these nodes hold all that a record has, whatever happens to them. */
+  areOn(nodes: readonly number[], key: string, { vv }: Record): boolean {
+    const name = this.#ledger.dataNameOf(key) ?? '';
+    const needed = vv.filter(({ stamp }) => stamp > this.#ledger.flushedUpTo);
+    return nodes.every((node) => {
+      const stored = this.#ledger.decode(name, this.#ring.at(node).disk.syncedRow(name));
+      return includes(stored?.record.vv ?? [], needed);
+    });
+  }
+
+  /** A copy of this node was taken away: what only it held is lost, as a copied directory may do. */
+  excuseAll(disk: SimStorage): void {
+    for (const [key, history] of this.#ledger.keys) {
+      const data = this.#ledger.dataNameOf(key);
+      const names = data === undefined ? [] : [data, ...this.#ledger.hintNamesOf(data)];
+      const rows = names.map((name) => this.#ledger.decode(name, disk.rows.get(name)));
+      const only = rows.reduce((seen: VersionVector, row) => join(seen, row?.record.vv ?? []), []);
+      const all = this.#seen(key);
+      for (const write of history.writes) {
+        const isOnly = covered(only, write.dot) && !all.some((seen) => covered(seen, write.dot));
+        if (isOnly) this.excused.add(write);
+      }
+      for (const context of history.removals) {
+        const isOnly = includes(only, context) && !all.some((seen) => includes(seen, context));
+        if (isOnly) this.excused.add(context);
+      }
+    }
   }
 
   /** The power has gone: what is nowhere any more was lost as everysec may lose it. */
@@ -99,8 +130,9 @@ export class Copies {
 
   /** What each node has seen of a key, in its record and in hints. */
   #seen(key: string): VersionVector[] {
-    return this.#machines.map(({ disk }, node) => {
+    return this.#ring.machines.map(({ disk }, node) => {
       let seen: VersionVector = [];
+      if (!this.#ring.isPresent(node) || this.doomed.has(node)) return seen;
       for (const name of this.#rowsOf(node, key)) {
         const row = this.#synced ? disk.syncedRow(name) : disk.rows.get(name);
         const stored = this.#ledger.decode(name, row);
@@ -112,8 +144,8 @@ export class Copies {
 
   #rowsOf(node: number, key: string): string[] {
     const data = this.#ledger.dataNameOf(key);
-    const rows = this.#machines[node]?.disk.rows;
-    if (data === undefined || rows === undefined) return [];
+    const { rows } = this.#ring.at(node).disk;
+    if (data === undefined) return [];
     const names = [data, ...this.#ledger.hintNamesOf(data)];
     return names.filter((name) => rows.get(name) !== undefined);
   }

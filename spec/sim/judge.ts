@@ -13,30 +13,33 @@ import { operationsIn } from './dots.ts';
 import { OrderJudge } from './order.ts';
 import type { Plan } from './plan.ts';
 import { isError, shown, writtenBy } from './requests.ts';
+import { isHarmless } from './ring-changes.ts';
 import type { History, Referee, Running } from './running.ts';
 
 /** Answers that a healthy ring gives too. */
 const healthyErrors = /^-(ERR value is not|ERR no such key|TOOMANYSIBLINGS)/;
+
+/** A node that has taken the ring is known to be up. */
+const servesWithinMs = 600;
 
 export class Judge {
   readonly #referee: Referee;
   readonly #history: History;
   readonly #order: OrderJudge;
   readonly #isHealthy: boolean;
-  readonly #n: number;
   readonly #w: number;
   /** By key: values from which an acknowledged exchange began. */
   readonly #exchanged = new Map<string, Set<unknown>>();
 
   constructor(referee: Referee, history: History, plan: Plan) {
-    const [n, , w] = plan.quorum;
     this.#referee = referee;
     this.#history = history;
-    this.#n = Math.min(n, plan.nodes);
-    this.#w = w;
-    this.#order = new OrderJudge(referee, history, this.#n);
+    [, , this.#w] = plan.quorum;
+    this.#order = new OrderJudge(referee, history);
     const { lose, loseAnswer, repeat, delay } = plan.chaos;
-    this.#isHealthy = plan.actions.length === 0 && lose + loseAnswer + repeat + delay === 0;
+    this.#isHealthy =
+      plan.actions.every(({ fault }) => isHarmless(fault)) &&
+      lose + loseAnswer + repeat + delay === 0;
   }
 
   judge(running: Running): void {
@@ -54,11 +57,12 @@ export class Judge {
     if (tracks) return;
     const { key, id } = operation;
     const values = this.#exchanged.get(key) ?? new Set();
-    const isSure = this.#isHealthy && !this.#history.anyFlush && r + w > this.#n && 2 * w > this.#n;
+    const n = this.#referee.layouts.mostN;
+    const isSure = this.#isHealthy && !this.#history.anyFlush && r + w > n && 2 * w > n;
     if (
       isSure &&
       values.has(seen) &&
-      this.#history.changesOf(key).every(({ w: other }) => 2 * other > this.#n)
+      this.#history.changesOf(key).every(({ w: other }) => 2 * other > n)
     ) {
       this.#referee.complain('watch', `#${id} is the second to replace ${shown(seen)} of ${key}`);
     }
@@ -68,10 +72,16 @@ export class Judge {
 
   #judgeError({ operation, hindered }: Running, reply: string): void {
     const { id, kind } = operation;
-    if (this.#isHealthy && !hindered && !healthyErrors.test(reply)) {
+    if (this.#isHealthy && !hindered && !healthyErrors.test(reply) && !this.#isNew(reply)) {
       this.#referee.complain('I22', `#${id} ${kind} fails in a healthy ring: ${reply}`);
     }
     if (reply.startsWith('-BADCONTEXT')) this.#referee.complain('I9', `#${id}: ${reply}`);
+  }
+
+  /** New members take a moment to serve, and some quorums need them. */
+  #isNew(reply: string): boolean {
+    const { layouts, ring } = this.#referee;
+    return reply.startsWith('-CLUSTERDOWN') && ring.time.nowMs - layouts.grewAtMs < servesWithinMs;
   }
 
   /** Nothing of it may be anywhere; whether it comes later, the ledger watches. */
@@ -146,7 +156,7 @@ export class Judge {
 
   #judgeRead(running: Running, key: string, values: readonly string[]): void {
     const { id } = running.operation;
-    const { complain, copies } = this.#referee;
+    const { complain, copies, layouts } = this.#referee;
     for (const operation of values.flatMap(operationsIn)) {
       const state = this.#history.stateOf(operation);
       if (state === undefined || state === 'refused') {
@@ -155,10 +165,11 @@ export class Judge {
     }
     const hinted = new Set([...running.hinted, ...copies.hintHolders(key)]);
     const able = [...running.reached].filter((node) => {
-      return hinted.has(node) || this.#history.ownersOf(key).includes(node);
+      return hinted.has(node) || layouts.ownersOf(key).includes(node);
     });
-    if (able.length < running.r && key === running.operation.key) {
-      complain('reads', `#${id} was answered by at most ${able.length} of ${running.r} replicas`);
+    const r = Math.min(running.r, running.n);
+    if (able.length < r && key === running.operation.key) {
+      complain('reads', `#${id} was answered by at most ${able.length} of ${r} replicas`);
     }
   }
 
@@ -172,7 +183,7 @@ export class Judge {
       return new Set([...copies.holders(key, write), ...running.robbed]).size;
     });
     const most = Math.max(0, ...counts);
-    const { w } = running;
+    const w = Math.min(running.w, running.n);
     if (most < w) complain('I1', `#${id} was acknowledged with ${most} of ${w} copies of ${key}`);
   }
 
@@ -182,13 +193,14 @@ export class Judge {
     const { copies, complain } = this.#referee;
     if (context.length === 0) return;
     const aware = new Set([...copies.aware(key, context), ...running.robbed]).size;
-    const { w } = running;
+    const w = Math.min(running.w, running.n);
     if (aware < w) complain('I1', `#${id}, a delete, was acknowledged by ${aware} of ${w} nodes`);
   }
 
   #judgeWait({ operation, connection }: Running, count: number): void {
-    const { ledger, copies, complain } = this.#referee;
-    if (count > this.#n - 1) complain('WAIT', `#${operation.id} counts ${count} of ${this.#n}`);
+    const { ledger, copies, complain, layouts } = this.#referee;
+    const { mostN } = layouts;
+    if (count > mostN - 1) complain('WAIT', `#${operation.id} counts ${count} of ${mostN}`);
     if (this.#history.anyRobbed || this.#history.anyFlush) return;
     for (const key of ledger.keys.keys()) {
       const history = ledger.historyOf(key);
@@ -209,14 +221,14 @@ export class Judge {
   }
 
   #judgeScan({ operation }: Running, found: readonly string[]): void {
-    const { complain, copies, mark } = this.#referee;
+    const { complain, copies, layouts, mark } = this.#referee;
     const { id } = operation;
     const names = new Set(found);
     mark('complete scan');
     if (names.size < found.length) complain('scan', `#${id} shows a key twice: ${found.join(' ')}`);
     for (const key of this.#history.anyFlush ? [] : this.#history.coldKeys) {
       if (names.has(key)) continue;
-      const owners = this.#history.ownersOf(key).filter((node) => copies.isHeldBy(node, key));
+      const owners = layouts.ownersOf(key).filter((node) => copies.isHeldBy(node, key));
       if (owners.length >= this.#w)
         complain('scan', `#${id} misses ${key}, on ${owners.length} owners`);
     }

@@ -1,7 +1,8 @@
 /**
  * Watches every disk of the ring while it runs, and complains at once (RELIABILITY 3):
  *
- *   I2   a sibling leaves a row only because of an issued write that has seen it
+ *   I2   a sibling leaves a row only because of an issued write that has seen it, or with all of a
+ *        row that the node owns no more and every owner has on its disk
  *   I3   one request makes one write
  *   I10  a dot names one content, everywhere and for ever
  *   I11  an actor writes only where every earlier write of its to the key is remembered
@@ -46,6 +47,8 @@ export interface WatchedMachine {
   readonly disk: SimStorage;
   /** Grows with every process. */
   life(): number;
+  /** It is no part of the ring any more. */
+  isOut?(): boolean;
 }
 
 interface Watched {
@@ -61,6 +64,8 @@ interface Watched {
 export interface LedgerOptions {
   readonly siblingLimit: number;
   nowMs(): number;
+  /** Whether a node may drop all that it holds of a key. */
+  mayDrop(host: string, key: string, record: Record): boolean;
   complain(invariant: string, text: string): void;
   /** A rare state was reached. */
   mark(name: string): void;
@@ -91,11 +96,12 @@ export class Ledger {
   }
 
   watch(
-    { host, disk, ...machine }: WatchedMachine,
+    { host, disk, isOut, ...machine }: WatchedMachine,
     heard: (changes: readonly RowChange[]) => void,
   ): void {
     const watched = { node: host, disk, life: machine.life, seenLife: -1, floor: 0, lastStamp: 0 };
     disk.onBatch = (changes) => {
+      if (isOut?.() === true) return;
       heard(changes);
       if (watched.seenLife !== watched.life()) {
         watched.seenLife = watched.life();
@@ -210,6 +216,7 @@ export class Ledger {
     }
     // A hint may go once it has been delivered; the run checks where to.
     if (after === undefined && name.startsWith('h')) return;
+    if (after === undefined && this.#options.mayDrop(watched.node, key, old)) return;
     for (const { dot } of old.siblings) {
       if (next.siblings.some((sibling) => dotName(sibling.dot) === dotName(dot))) continue;
       const write = history.find(dot);

@@ -1,6 +1,6 @@
 /**
  * Faults that the simulator must find: the honest measure of what it is able to see. Names as in
- * RELIABILITY: V2, V6, V8 of its appendix B, B1 to B11 of its section 2; Q1 to Q4 are about what clients
+ * RELIABILITY: V2, V6, V8 of its appendix B, B1 to B26 of its section 2; Q1 to Q4 are about what clients
  * are told beyond single keys.
  */
 export interface Edit {
@@ -158,6 +158,68 @@ export const mutants: readonly Mutant[] = [
         file: 'lib/coordinator/explain.ts',
         find: '=> versionOf(record, hash).equals(newest);',
         replace: '=> newest.length > 0 && record.vv.length >= 0;',
+      },
+    ],
+  },
+  {
+    name: 'B23',
+    why: 'one member is a majority: two layouts get one version',
+    edits: [
+      {
+        file: 'lib/membership/ballot-core.ts',
+        find: 'return Math.floor(acceptors / 2) + 1;',
+        replace: 'return Math.min(1, acceptors);',
+      },
+    ],
+  },
+  {
+    name: 'B23b',
+    why: 'an acceptor takes part in ballots below the one that it has promised',
+    edits: [
+      {
+        file: 'lib/membership/ballot-core.ts',
+        find: 'if (isAbove(acceptor.promised, vote.ballot)) return undefined;',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'B22',
+    why: 'an old owner drops a record that one of the new owners has',
+    edits: [
+      {
+        file: 'lib/coordinator/offload.ts',
+        find: 'await pushSynced(this.#parts, place, record, owners)',
+        replace: 'await pushSynced(this.#parts, place, record, owners.slice(0, 1))',
+      },
+    ],
+  },
+  {
+    name: 'B25',
+    why: 'nobody speaks to the dead any more: a healed split stays one',
+    edits: [
+      {
+        file: 'lib/membership/probes.ts',
+        find: "=== 'down') this.probe(chosen);",
+        replace: "=== 'left') this.probe(chosen);",
+      },
+      {
+        file: 'lib/membership/gossip.ts',
+        find: 'if (!this.#isRunning || !this.#options.isMember(peer)) return;',
+        replace:
+          'if (!this.#isRunning || !this.#options.isMember(peer)) return;\n' +
+          "    if (this.#table.get(peer)?.state === 'down') return;",
+      },
+    ],
+  },
+  {
+    name: 'B26',
+    why: 'an old rumour outranks what is newer',
+    edits: [
+      {
+        file: 'lib/membership/member-entry.ts',
+        find: 'return a.incarnation > b.incarnation ? a : b;',
+        replace: 'return a.incarnation > b.incarnation && a.state !== b.state ? b : a;',
       },
     ],
   },

@@ -5,7 +5,9 @@
 import { emptyRecord } from '../../lib/causal/record.ts';
 import type { Clients } from './clients.ts';
 import { clientKey } from './ledger.ts';
-import type { Action, Fault } from './plan.ts';
+import { Operators } from './operators.ts';
+import type { Action, Fault, Harm } from './plan.ts';
+import { isHarmless, isRingChange } from './ring-changes.ts';
 import type { Referee } from './running.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
@@ -19,6 +21,7 @@ export class Nemesis {
   readonly #referee: Referee;
   readonly #clients: Clients;
   readonly #random: SeededRandom;
+  readonly operators: Operators;
   /** How many faults cut a directed link now. */
   readonly #cuts = new Map<string, number>();
   #isOver = false;
@@ -31,6 +34,11 @@ export class Nemesis {
     this.#referee = referee;
     this.#clients = clients;
     this.#random = referee.ring.time.stream('damage');
+    this.operators = new Operators(referee, clients, {
+      kill: (node) => this.#kill(node, 'process'),
+      start: (node) => this.#start(node),
+      stop: (node, next) => this.#stop(node, next),
+    });
   }
 
   start(actions: readonly Action[]): void {
@@ -39,13 +47,14 @@ export class Nemesis {
       timers.after(atMs, () => {
         if (this.#isOver) return;
         this.#referee.ring.trace.add('nemesis', JSON.stringify(fault));
-        this.#active += 1;
+        const harm = isHarmless(fault) ? 0 : 1;
+        this.#active += harm;
         const undo = this.#strike(fault);
         this.done.set(fault.kind, (this.done.get(fault.kind) ?? 0) + 1);
         timers.after(forMs, () => {
           if (!this.#isOver) undo();
-          this.#active -= 1;
-          this.#calmSinceMs = this.#referee.ring.time.nowMs;
+          this.#active -= harm;
+          if (harm > 0) this.#calmSinceMs = this.#referee.ring.time.nowMs;
           this.#clients.reshaped();
         });
       });
@@ -62,6 +71,7 @@ export class Nemesis {
     const { ring } = this.#referee;
     this.#isOver = true;
     ring.trace.add('nemesis', 'heal');
+    this.operators.heal();
     ring.machines.forEach((machine, node) => {
       for (const other of ring.machines.keys()) ring.mend(node, other);
       machine.disk.slowness = 1;
@@ -73,10 +83,12 @@ export class Nemesis {
   }
 
   #strike(fault: Fault): () => void {
-    const { ring } = this.#referee;
+    const { ring, layouts, mark } = this.#referee;
     const undone: (() => void)[] = [];
+    if (isRingChange(fault)) return this.operators.strike(fault);
     for (const node of fault.nodes) undone.push(this.#strikeOne(fault, node));
     if (fault.kind === 'power') this.#referee.copies.excuseLost();
+    if (fault.kind === 'cut' && layouts.isChanging) mark('split during a change');
     if (fault.kind === 'cut') undone.push(this.#cut(fault.nodes, fault.others, fault.oneWay));
     if (fault.kind === 'reset') {
       for (const a of fault.nodes) for (const b of fault.others) ring.reset(a, b);
@@ -86,8 +98,9 @@ export class Nemesis {
     };
   }
 
-  #strikeOne(fault: Fault, node: number): () => void {
+  #strikeOne(fault: Harm, node: number): () => void {
     const machine = this.#referee.ring.at(node);
+    if (!this.#referee.ring.isPresent(node)) return () => {};
     switch (fault.kind) {
       case 'crash':
         this.#kill(node, 'process');
@@ -190,10 +203,11 @@ export class Nemesis {
     if (ring.at(node).paused) ring.resume(node);
   }
 
+  /** Nobody starts a machine that is being given up. */
   #start(node: number, next: () => void = () => {}): void {
-    const { ring } = this.#referee;
+    const { ring, copies } = this.#referee;
     const machine = ring.at(node);
-    if (machine.state !== 'down') return;
+    if (machine.state !== 'down' || copies.doomed.has(node)) return;
     const starting = ring.start(node);
     this.#clients.reshaped();
     starting.then(
@@ -208,7 +222,7 @@ export class Nemesis {
   /** Whoever cannot start, or is still stopping, is started again. */
   #keepUp(node: number): void {
     const { ring } = this.#referee;
-    if (ring.at(node).isUp) return;
+    if (ring.at(node).isUp || !ring.isPresent(node)) return;
     this.#start(node);
     ring.time.timers().after(restartAgainMs, () => this.#keepUp(node));
   }

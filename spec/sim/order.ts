@@ -14,12 +14,10 @@ const settlingMs = 3000;
 export class OrderJudge {
   readonly #referee: Referee;
   readonly #history: History;
-  readonly #n: number;
 
-  constructor(referee: Referee, history: History, n: number) {
+  constructor(referee: Referee, history: History) {
     this.#referee = referee;
     this.#history = history;
-    this.#n = n;
   }
 
   /** `text`: what a read of the key answered. */
@@ -53,18 +51,19 @@ export class OrderJudge {
 
   #isSettled(key: string, last: Running, changes: readonly Running[]): boolean {
     const { r, w, tracks, begunAtMs, state } = last;
-    const { ring, copies, calmSinceMs } = this.#referee;
+    const { ring, copies, calmSinceMs, layouts } = this.#referee;
+    const n = layouts.mostN;
     return (
       state === 'acknowledged' &&
       !tracks &&
-      r + w > this.#n &&
-      2 * w > this.#n &&
+      r + w > n &&
+      2 * w > n &&
       !this.#history.anyFlush &&
       !this.#history.anyRobbed &&
       calmSinceMs() + settlingMs < begunAtMs &&
-      ring.machines.every(({ isUp }) => isUp) &&
+      ring.isWhole &&
       changes.every((change) => {
-        return change.state !== 'uncertain' && 2 * change.w > this.#n && !change.tracks;
+        return change.state !== 'uncertain' && 2 * change.w > n && !change.tracks;
       }) &&
       copies.hintHolders(key).length === 0 &&
       last.hinted.length === 0

@@ -5,10 +5,12 @@
  */
 import type { Chaos } from './chaos-transport.ts';
 import { noChaos } from './chaos-transport.ts';
+import { drawChanges, drawShape, type RingChange, type Shape } from './ring-changes.ts';
 import { type SeededRandom, stream } from './seeded-random.ts';
 import { type ClientTraits, drawOperations, type Operation, weighted } from './workload.ts';
 
-export type Fault =
+/** What machines, disks and networks do. */
+export type Harm =
   | { readonly kind: 'crash' | 'stop' | 'pause'; readonly nodes: readonly number[] }
   /** A clean stop, a start, and a crash soon after it. */
   | { readonly kind: 'relapse'; readonly nodes: readonly number[]; readonly afterMs: number }
@@ -37,7 +39,8 @@ export type Fault =
   /** One record of a stopped process is gone, or damaged. */
   | { readonly kind: 'lost-record' | 'bit-flip'; readonly nodes: readonly number[] };
 
-export type FaultKind = Fault['kind'];
+export type Fault = Harm | RingChange;
+export type HarmKind = Harm['kind'];
 
 export interface Action {
   readonly atMs: number;
@@ -48,6 +51,7 @@ export interface Action {
 
 export interface Plan {
   readonly seed: number;
+  /** Those that found the ring; `join` brings more. */
   readonly nodes: number;
   readonly quorum: readonly [n: number, r: number, w: number];
   /** R and W come from `quorum-db`. */
@@ -83,7 +87,7 @@ const quorums = [
 ] as const;
 
 /** How often each kind of fault strikes in a run that has it; the rest of the seed's swarm. */
-const faultWeights: { readonly [kind in FaultKind]: number } = {
+const faultWeights: { readonly [kind in HarmKind]: number } = {
   crash: 3,
   stop: 2,
   relapse: 2,
@@ -98,13 +102,20 @@ const faultWeights: { readonly [kind in FaultKind]: number } = {
   'lost-record': 1,
   'bit-flip': 1,
 };
-const faultKinds = Object.keys(faultWeights) as FaultKind[];
+const faultKinds = Object.keys(faultWeights) as HarmKind[];
 
 export function planOf(seed: number): Plan {
   const random = stream(seed, 'plan');
   const large = random.chance(0.1);
-  const nodes = large ? random.between(5, 6) : random.between(3, 5);
-  const durationMs = large ? random.between(10_000, 40_000) : random.between(2500, 8000);
+  const founders = large ? random.between(5, 6) : random.between(3, 5);
+  const usualMs = large ? random.between(10_000, 40_000) : random.between(2500, 8000);
+  const shape = drawShape(stream(seed, 'shape'), {
+    nodes: founders,
+    joins: 0,
+    durationMs: usualMs,
+  });
+  const { nodes, joins, durationMs } = shape;
+  const machines = nodes + joins;
   const clients = random.between(2, large ? 8 : 5);
   const count = random.between(60, large ? 600 : 250);
   const skewed = random.chance(0.5);
@@ -120,22 +131,36 @@ export function planOf(seed: number): Plan {
     siblingLimit: random.pick([100, 100, 5]),
     appendfsync: random.chance(0.6) ? 'always' : 'everysec',
     timeoutMs: random.pick([100, 300, 500]),
-    offsetsMs: Array.from({ length: nodes }, () => (skewed ? random.between(-50, 50) : 0)),
-    drifts: Array.from({ length: nodes }, () => (skewed ? (random.unit() * 2 - 1) * 1e-4 : 0)),
+    offsetsMs: Array.from({ length: machines }, () => (skewed ? random.between(-50, 50) : 0)),
+    drifts: Array.from({ length: machines }, () => (skewed ? (random.unit() * 2 - 1) * 1e-4 : 0)),
     chaos: random.chance(0.35) ? drawChaos(random) : noChaos,
     durationMs,
-    coldKeys: scans ? random.between(3, 15) : 0,
-    clients: drawTraits(random, clients, Math.min(nodes, quorum[0])),
+    coldKeys: scans || shape.changes ? random.between(3, 15) : 0,
+    clients: shape.changes ? [] : drawTraits(random, clients, Math.min(nodes, quorum[0])),
     operations: drawOperations(stream(seed, 'workload'), {
-      nodes,
-      durationMs,
+      nodes: machines,
+      durationMs: Math.min(durationMs, usualMs),
       clients,
       count,
       flushes,
       scans,
     }),
-    actions: random.chance(0.2) ? [] : drawActions(stream(seed, 'nemesis'), nodes, durationMs),
+    actions: drawAllActions(seed, shape, random.chance(shape.changes ? 0.5 : 0.2)),
   };
+}
+
+/** Machines that take part at some time. */
+export function machinesOf({ nodes, actions }: Plan): number {
+  const joiners = actions.flatMap(({ fault }) => (fault.kind === 'join' ? fault.nodes : []));
+  return Math.max(nodes, ...joiners.map((joiner) => joiner + 1));
+}
+
+function drawAllActions(seed: number, shape: Shape, calm: boolean): readonly Action[] {
+  const { nodes, joins, durationMs } = shape;
+  const random = stream(seed, 'nemesis');
+  const faults = calm || shape.long ? [] : drawActions(random, nodes + joins, durationMs);
+  const changes = drawChanges(stream(seed, 'changes'), shape);
+  return [...faults, ...changes].sort((a, b) => a.atMs - b.atMs);
 }
 
 function drawTraits(random: SeededRandom, clients: number, n: number): readonly ClientTraits[] {
@@ -166,10 +191,10 @@ function drawActions(random: SeededRandom, nodes: number, durationMs: number): A
     const atMs = random.below(durationMs);
     const forMs = random.pick([30, 200, 700, 2000, 5000]);
     return { atMs, forMs, fault: drawFault(random, weighted(random, weights), nodes) };
-  }).sort((a, b) => a.atMs - b.atMs);
+  });
 }
 
-function drawFault(random: SeededRandom, kind: FaultKind, nodes: number): Fault {
+function drawFault(random: SeededRandom, kind: HarmKind, nodes: number): Fault {
   const shuffled = random.shuffled(Array.from({ length: nodes }, (_, index) => index));
   const one = shuffled.slice(0, 1);
   switch (kind) {

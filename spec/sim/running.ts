@@ -1,6 +1,7 @@
 /** An operation that has begun, and what its judges must know of it; who they are. */
 import type { VersionVector } from '../../lib/causal/record.ts';
 import type { Copies } from './copies.ts';
+import type { Layouts } from './layouts.ts';
 import type { Ledger } from './ledger.ts';
 import type { State } from './requests.ts';
 import type { SimConnection } from './sim-connection.ts';
@@ -16,6 +17,8 @@ export interface Running {
   /** R and W of its connection. */
   readonly r: number;
   readonly w: number;
+  /** The least N of the ring while it ran: neither R nor W is more. */
+  n: number;
   readonly tracks: boolean;
   readonly context: string;
   /** Of a DYN.DEL: what it removes. */
@@ -37,6 +40,7 @@ export interface Referee {
   readonly ring: SimRing;
   readonly ledger: Ledger;
   readonly copies: Copies;
+  readonly layouts: Layouts;
   /** Since when nothing is wrong with the ring; Infinity: something is. */
   calmSinceMs(): number;
   complain(invariant: string, text: string): void;
@@ -49,7 +53,6 @@ export interface History {
   stateOf(operation: number): State | undefined;
   /** All that may have changed the key, in the order of their beginning. */
   changesOf(key: string): readonly Running[];
-  ownersOf(key: string): readonly number[];
   isFlushed(writes: readonly { readonly order: number }[]): boolean;
   /** Written before the run, left alone since. */
   readonly coldKeys: readonly string[];

@@ -4,7 +4,7 @@
  * failure-inducing input", 2002.) What is left is printed with one column for each node.
  */
 import { noChaos } from './chaos-transport.ts';
-import type { Action, Plan } from './plan.ts';
+import { type Action, machinesOf, type Plan } from './plan.ts';
 import { type Outcome, simulate } from './simulate.ts';
 import type { Operation } from './workload.ts';
 
@@ -60,8 +60,7 @@ class Shrinker implements Shrunk {
 
   /** Worlds without what is not needed are easier to read. */
   async #simplify(): Promise<void> {
-    const { nodes } = this.plan;
-    const zeros = Array.from({ length: nodes }, () => 0);
+    const zeros = Array.from({ length: machinesOf(this.plan) }, () => 0);
     const last = Math.max(0, ...this.plan.operations.map(({ atMs }) => atMs));
     await this.#try({ ...this.plan, chaos: noChaos });
     await this.#try({ ...this.plan, offsetsMs: zeros, drifts: zeros });
@@ -106,7 +105,8 @@ interface Row {
 }
 
 /** Time runs downwards; each operation stands below the node that was asked. */
-export function spaceTimeTable({ nodes, operations, actions }: Plan): string {
+export function spaceTimeTable(plan: Plan): string {
+  const { operations, actions } = plan;
   const rows: Row[] = [
     ...operations.map(operationRow),
     ...actions.map(({ atMs, forMs, fault }) => {
@@ -115,7 +115,7 @@ export function spaceTimeTable({ nodes, operations, actions }: Plan): string {
       return { atMs, nodes: struck, text: [kind.toUpperCase(), `${forMs}ms`, ...facts].join(' ') };
     }),
   ].sort((a, b) => a.atMs - b.atMs);
-  const columns = [...Array(nodes).keys()];
+  const columns = [...Array(machinesOf(plan)).keys()];
   const line = (time: string, cells: readonly string[]): string =>
     `${time.padStart(8)}  ${cells.map((cell) => cell.padEnd(columnWidth)).join('')}`.trimEnd();
   return [

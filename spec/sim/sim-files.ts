@@ -73,6 +73,12 @@ export class SimFiles implements SmallFiles {
     return true;
   }
 
+  /** Those of another disk, in place of none. */
+  copyOf(other: SimFiles): void {
+    for (const [name, file] of other.#files)
+      this.#files.set(name, { ...file, bytes: own(file.bytes) });
+  }
+
   crash(kind: 'process' | 'power'): void {
     if (kind === 'process') return;
     for (const [name, before] of this.#durable) {

@@ -25,13 +25,14 @@ export type MachineState = 'down' | 'starting' | 'up' | 'stopping';
 
 export interface MachineOptions {
   readonly host: string;
-  readonly directives: Readonly<Record<string, string>>;
+  /** Read at each start. */
+  directives(): Readonly<Record<string, string>>;
   /** Of the wall clock at the start. */
   readonly offsetMs: number;
   /** Of both clocks, up to 1e-4. */
   readonly drift: number;
   /** The peer links of a new process. */
-  transport(system: System): Transport;
+  transport(system: System, clusterName: string): Transport;
   log(text: string): void;
 }
 
@@ -79,7 +80,7 @@ export class SimMachine {
     this.startError = undefined;
     const life = this.lives;
     const config = new Config();
-    for (const [name, value] of Object.entries(this.#options.directives)) {
+    for (const [name, value] of Object.entries(this.#options.directives())) {
       config.give(name, value.split(' '));
     }
     const system = this.#system(life);
@@ -87,7 +88,7 @@ export class SimMachine {
       const node = await createNode(config, {
         system,
         storage: this.disk,
-        transport: this.#options.transport(system),
+        transport: this.#options.transport(system, config.text('cluster-name')),
         ...this.#doorsToClients(),
       });
       if (life !== this.lives) return;
@@ -197,6 +198,7 @@ export class SimMachine {
       version: '0.0.0',
       process: () => processView,
       shutdown: () => {},
+      restart: () => Promise.reject(new Error('a simulated process does not start itself anew')),
     };
   }
 

@@ -7,19 +7,24 @@ import { Session } from '../../lib/commands/session.ts';
 import { Config } from '../../lib/config.ts';
 import { createNode, type Node } from '../../lib/node.ts';
 import type { Reply } from '../../lib/protocol/reply.ts';
+import type { System } from '../../lib/runtime/ports.ts';
 import { realSystem } from '../../lib/runtime/system.ts';
+import { PeerTransport } from '../../lib/transport/peer-transport.ts';
 import { plain, processView } from '../support/fake-ports.ts';
+import { SimNetwork } from './sim-network.ts';
 import { SimStorage } from './sim-storage.ts';
 import { silentLog, VirtualTime } from './virtual-time.ts';
 
 type Word = string | number | Buffer;
 
+const host = 'n1';
 const { hashes } = realSystem(silentLog);
 
 export class SimNode {
   readonly time: VirtualTime;
   readonly disk: SimStorage;
   readonly config = new Config();
+  readonly #network: SimNetwork;
   #node: Node | undefined;
   /** Raised by a crash: timers of an earlier life stay silent. */
   #life = 0;
@@ -27,6 +32,7 @@ export class SimNode {
 
   constructor(seed: number, directives: Readonly<Record<string, string>> = {}) {
     this.time = new VirtualTime(seed);
+    this.#network = new SimNetwork(this.time.timers(), this.time.stream('network'));
     this.disk = new SimStorage(this.time.timers(), this.time.random);
     for (const [name, value] of Object.entries({ 'cache-bytes': '1mb', ...directives })) {
       this.config.give(name, value.split(' '));
@@ -39,6 +45,7 @@ export class SimNode {
     const starting = createNode(this.config, {
       system,
       storage: this.disk,
+      transport: this.#transport(system),
       clients: { all: () => [], byId: () => undefined, count: 0 },
       traffic: {
         connectionsReceived: 0,
@@ -51,6 +58,7 @@ export class SimNode {
       version: '0.0.0',
       process: () => processView,
       shutdown: () => {},
+      restart: () => Promise.reject(new Error('a simulated process does not start itself anew')),
     });
     this.#node = await this.time.run(starting);
     return this;
@@ -60,6 +68,7 @@ export class SimNode {
   crash(kind: 'process' | 'power'): void {
     this.#life += 1;
     this.disk.crash(kind);
+    this.#network.crash(host);
     this.#node = undefined;
   }
 
@@ -98,6 +107,17 @@ export class SimNode {
   /** One command on a connection of its own, answered as plain data. */
   run(...words: readonly Word[]): Promise<unknown> {
     return this.time.run(this.begin(this.session(), ...words));
+  }
+
+  /** There is nobody to talk to. */
+  #transport(system: System): PeerTransport {
+    return new PeerTransport(this.#network.sockets(host), system, {
+      clusterName: 'sim',
+      secret: '',
+      binds: [host],
+      port: 17_000,
+      frameBytesMax: 1024 * 1024,
+    });
   }
 
   get #running(): Node {

@@ -16,7 +16,10 @@ import { Trace } from './trace.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export interface RingOptions {
+  /** They found the ring; one that is alone has no seeds. */
   readonly nodes: number;
+  /** Machines, these included; the others come by `join`. */
+  readonly machines?: number;
   readonly quorum?: readonly [n: number, r: number, w: number];
   readonly directives?: Readonly<Record<string, string>>;
   readonly offsetsMs?: readonly number[];
@@ -38,6 +41,12 @@ export class SimRing {
   chaos: Chaos = noChaos;
   /** A rare state was reached. */
   onMark: (name: string) => void = () => {};
+  /** Copies of machines, and nodes of other rings. */
+  readonly outsiders = new Set<SimMachine>();
+  readonly #options: RingOptions;
+  /** Those that belong to the ring, or want to. */
+  readonly #present: Set<number>;
+  readonly #seeds = new Map<string, readonly string[]>();
   /** Directed links that are cut. */
   readonly #cuts = new Set<string>();
 
@@ -45,20 +54,37 @@ export class SimRing {
     this.time = new VirtualTime(seed, { shuffled: true });
     this.trace = new Trace(() => this.time.nowMs);
     this.network = new SimNetwork(this.time.timers(), this.time.stream('network'));
-    const hosts = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
+    this.#options = options;
+    const { nodes, machines = nodes } = options;
+    const hosts = Array.from({ length: machines }, (_, index) => `n${index + 1}`);
+    const founders = hosts.slice(0, nodes);
+    this.#present = new Set(founders.keys());
+    for (const host of founders) this.#seeds.set(host, nodes > 1 ? founders : []);
     this.machines = hosts.map((host, index) => {
-      return new SimMachine(this.time, {
-        host,
-        directives: directivesOf(hosts, host, options),
-        offsetMs: options.offsetsMs?.[index] ?? 0,
-        drift: options.drifts?.[index] ?? 0,
-        transport: (system) => this.#transport(host, system),
-        log: (text) => {
-          this.trace.add(host, text);
-          if (text.includes(fenceLeft)) this.onMark('fence entered and left');
-        },
-      });
+      return this.#machine(host, index, () => this.#directives(host, host));
     });
+  }
+
+  /** Machines of the ring: those that have started, and are neither removed nor gone. */
+  get present(): number[] {
+    return [...this.#present].sort((a, b) => a - b);
+  }
+
+  /** All are up, but for those that start for the first time. */
+  get isWhole(): boolean {
+    return this.present.every((index) => {
+      const { isUp, lives } = this.at(index);
+      return isUp || lives === 0;
+    });
+  }
+
+  isPresent(index: number): boolean {
+    return this.#present.has(index);
+  }
+
+  /** It is no machine of the ring any more. */
+  leave(index: number): void {
+    this.#present.delete(index);
   }
 
   /** Starts all machines and waits for the ring to be founded. */
@@ -68,8 +94,10 @@ export class SimRing {
   }
 
   async startAll(): Promise<void> {
-    const down = this.machines.filter(({ state }) => state === 'down');
-    for (const machine of down) void machine.start();
+    const down = this.machines.filter((machine, index) => {
+      return machine.state === 'down' && this.isPresent(index);
+    });
+    for (const machine of down) void this.#run(machine);
     await this.until(
       () => down.every(({ isUp, startError }) => isUp || startError !== undefined),
       foundingMsMax,
@@ -85,8 +113,50 @@ export class SimRing {
     return machine;
   }
 
+  /** A machine with an empty disk starts, and is to find the ring through these. */
+  join(index: number, seeds: readonly number[]): Promise<void> {
+    this.#present.add(index);
+    this.#seeds.set(
+      this.at(index).host,
+      seeds.map((seed) => this.at(seed).host),
+    );
+    return this.start(index);
+  }
+
+  /** Another machine with a copy of what is on the disk of this one now. */
+  clone(index: number): SimMachine {
+    const { host, disk } = this.at(index);
+    // Its number is the original's: what is known of `n3` is known of `c3`.
+    const name = host.replace('n', 'c');
+    const copy = this.#machine(name, index, () => this.#directives(name, host));
+    copy.disk.copyOf(disk);
+    this.trace.add(name, `is a copy of ${host}`);
+    this.outsiders.add(copy);
+    return copy;
+  }
+
+  /** A machine that is none of this ring's. */
+  stranger(directives: () => Readonly<Record<string, string>>): SimMachine {
+    const host = 'x1';
+    const machine = this.#machine(host, 0, () => ({
+      ...this.#directives(host, host),
+      ...directives(),
+    }));
+    this.outsiders.add(machine);
+    return machine;
+  }
+
+  /** An outsider is taken away for good. */
+  discard(machine: SimMachine): void {
+    this.#kill(machine, 'process');
+    this.outsiders.delete(machine);
+  }
+
   crash(index: number, kind: 'process' | 'power'): void {
-    const machine = this.at(index);
+    this.#kill(this.at(index), kind);
+  }
+
+  #kill(machine: SimMachine, kind: 'process' | 'power'): void {
     this.trace.add(machine.host, `crash (${kind})`);
     machine.crash(kind);
     this.network.crash(machine.host);
@@ -104,7 +174,14 @@ export class SimRing {
   start(index: number): Promise<void> {
     const machine = this.at(index);
     this.trace.add(machine.host, 'start');
-    return machine.start();
+    return this.#run(machine);
+  }
+
+  async #run(machine: SimMachine): Promise<void> {
+    const { lives } = machine;
+    await machine.start();
+    // A process that gives up leaves nothing open.
+    if (machine.lives === lives + 1 && machine.state === 'down') this.network.crash(machine.host);
   }
 
   pause(index: number): void {
@@ -142,7 +219,8 @@ export class SimRing {
     for (const a of reached) {
       this.machines.forEach((machine, b) => {
         const cut = this.#cuts.has(`${a} ${b}`) || this.#cuts.has(`${b} ${a}`);
-        if (!cut && machine.state !== 'down' && !machine.paused) reached.add(b);
+        if (!cut && this.isPresent(b) && machine.state !== 'down' && !machine.paused)
+          reached.add(b);
       });
     }
     return reached;
@@ -194,16 +272,54 @@ export class SimRing {
   }
 
   async #allSeeAll(): Promise<boolean> {
-    for (const index of this.machines.keys()) {
+    const { present } = this;
+    for (const index of present) {
       const info = await this.info(index);
-      if (Number(info.get('members_up')) !== this.machines.length) return false;
+      if (Number(info.get('members_up')) !== present.length) return false;
     }
     return true;
   }
 
-  #transport(host: string, system: System): ChaosTransport {
+  #machine(
+    host: string,
+    index: number,
+    directives: () => Readonly<Record<string, string>>,
+  ): SimMachine {
+    return new SimMachine(this.time, {
+      host,
+      directives,
+      offsetMs: this.#options.offsetsMs?.[index] ?? 0,
+      drift: this.#options.drifts?.[index] ?? 0,
+      transport: (system, clusterName) => this.#transport(host, system, clusterName),
+      log: (text) => {
+        this.trace.add(host, text);
+        if (text.includes(fenceLeft)) this.onMark('fence entered and left');
+      },
+    });
+  }
+
+  /** Of the machine `host`, with the seeds of another, or its own. */
+  #directives(host: string, seedsOf: string): Record<string, string> {
+    const { quorum = [3, 2, 2], directives, nodes } = this.#options;
+    const seeds = (this.#seeds.get(seedsOf) ?? []).map((name) => `${name}:${peerPort}`);
+    return {
+      'node-name': host,
+      'announce-host': host,
+      'peer-port': String(peerPort),
+      'cluster-name': 'sim',
+      'peer-secret': 'sim',
+      ...(seeds.length > 0 && { seeds: seeds.join(' ') }),
+      bootstrap: seeds.length > 0 && nodes > 1 && host === 'n1' ? 'yes' : 'no',
+      partitions: '64',
+      quorum: quorum.join(' '),
+      'cache-bytes': '1mb',
+      ...directives,
+    };
+  }
+
+  #transport(host: string, system: System, clusterName: string): ChaosTransport {
     const inner = new PeerTransport(this.network.sockets(host), system, {
-      clusterName: 'sim',
+      clusterName,
       secret: 'sim',
       binds: [host],
       port: peerPort,
@@ -215,24 +331,4 @@ export class SimRing {
       mark: (name) => this.onMark(name),
     });
   }
-}
-
-function directivesOf(
-  hosts: readonly string[],
-  host: string,
-  { quorum = [3, 2, 2], directives }: RingOptions,
-): Record<string, string> {
-  return {
-    'node-name': host,
-    'announce-host': host,
-    'peer-port': String(peerPort),
-    'cluster-name': 'sim',
-    'peer-secret': 'sim',
-    seeds: hosts.map((name) => `${name}:${peerPort}`).join(' '),
-    bootstrap: host === hosts[0] ? 'yes' : 'no',
-    partitions: '64',
-    quorum: quorum.join(' '),
-    'cache-bytes': '1mb',
-    ...directives,
-  };
 }

@@ -209,6 +209,16 @@ export class SimStorage implements Storage {
     return true;
   }
 
+  /** What lies on another disk now, as `cp -r` finds it; this one is empty and not open. */
+  copyOf(other: SimStorage): void {
+    this.#base = other.#base.copy();
+    this.#log = other.#log.map((batch) => ({ ...batch }));
+    this.#created = other.#created;
+    this.#baseBytes = other.#baseBytes;
+    this.files.copyOf(other.files);
+    this.#recover();
+  }
+
   /** Flips one bit of the value of a stored row that `matches`; answers its key. */
   flipBit(matches: (key: Buffer) => boolean): Buffer | undefined {
     const names = this.#view.names.filter((name) => matches(fromMapKey(name)));

@@ -3,14 +3,17 @@
  * checkers watch. Liveness: everything healed, nobody writes; hints must drain, owners must agree.
  */
 
+import { type Record, siblingKind } from '../../lib/causal/record.ts';
 import { realSystem } from '../../lib/runtime/system.ts';
 import { noChaos } from './chaos-transport.ts';
 import { Clients } from './clients.ts';
 import { checkConverged, checkUsable, readEverything } from './convergence.ts';
 import { Copies } from './copies.ts';
+import { Layouts } from './layouts.ts';
 import { Ledger } from './ledger.ts';
+import { checkMembership } from './membership.ts';
 import { Nemesis } from './nemesis.ts';
-import type { Plan } from './plan.ts';
+import { machinesOf, type Plan } from './plan.ts';
 import type { Referee } from './running.ts';
 import { SimRing } from './sim-ring.ts';
 import { silentLog } from './virtual-time.ts';
@@ -48,17 +51,39 @@ export async function simulate(plan: Plan): Promise<Outcome> {
   const ledger = new Ledger(clients, hashes.crc32, {
     siblingLimit: plan.siblingLimit,
     nowMs: () => ring.time.nowMs,
+    mayDrop: (host, key, record) => {
+      const node = ring.machines.findIndex((machine) => machine.host === host);
+      // What a copy of a machine drops is only its own.
+      if (node < 0) return true;
+      if (layouts.isOwner(node, key)) return mayReap(node, key, record);
+      mark('dropped by an old owner');
+      return clients.anyRobbed || copies.areOn(layouts.ownersOf(key), key, record);
+    },
     complain,
     mark,
   });
-  const copies = new Copies(ring.machines, ledger, plan.appendfsync === 'always');
+  const layouts = new Layouts(ring, { complain, mark });
+  /** Nobody else could bring back what a node that is alone forgets. */
+  const mayReap = (node: number, key: string, { siblings }: Record): boolean => {
+    const isDead = siblings.every(({ kind, expireAtMs }) => {
+      return kind === siblingKind.tombstone || expireAtMs > 0;
+    });
+    const own = layouts.tableOf(node)?.layouts ?? [];
+    if (!isDead || own.length !== 1 || own[0]?.members.length !== 1) return false;
+    for (const write of ledger.historyOf(key).writes) copies.excused.add(write);
+    mark('reaped');
+    return true;
+  };
+  const copies = new Copies(ring, ledger, plan.appendfsync === 'always');
   const isCalm = Object.values(plan.chaos).every((value) => value === 0);
   const calmSinceMs = (): number => (isCalm ? nemesis.calmSinceMs : Number.POSITIVE_INFINITY);
-  const referee: Referee = { ring, ledger, copies, calmSinceMs, complain, mark };
+  const referee: Referee = { ring, ledger, copies, layouts, calmSinceMs, complain, mark };
   const nemesis = new Nemesis(referee, clients);
-  for (const machine of ring.machines) {
+  for (const [node, machine] of ring.machines.entries()) {
     const { host, disk } = machine;
-    ledger.watch({ host, disk, life: () => machine.lives }, (changes) => {
+    const life = (): number => machine.lives;
+    ledger.watch({ host, disk, life, isOut: () => isOut(ring, node) }, (changes) => {
+      layouts.note(host, changes);
       for (const { key, row } of changes) {
         ring.trace.mix(key);
         if (row !== undefined) ring.trace.mix(row);
@@ -80,11 +105,13 @@ export async function simulate(plan: Plan): Promise<Outcome> {
     nemesis.heal();
     clients.reshaped();
     const endMs = ring.time.nowMs + livenessMsMax;
+    await checkMembership(referee, nemesis, plan);
+    check();
     await converge(referee, clients, () => {
       check();
       return ring.time.nowMs < endMs;
     });
-    await readEverything(referee, clients, plan);
+    await readEverything(referee);
     check();
     await checkConverged(referee, clients, plan);
     check();
@@ -110,6 +137,7 @@ function ringOf(plan: Plan): SimRing {
   const [n, r, w] = plan.quorum;
   return new SimRing(plan.seed, {
     nodes: plan.nodes,
+    machines: machinesOf(plan),
     quorum: plan.quorumByDb ? [n, 1, 1] : plan.quorum,
     offsetsMs: plan.offsetsMs,
     drifts: plan.drifts,
@@ -121,6 +149,11 @@ function ringOf(plan: Plan): SimRing {
       ...(plan.quorumByDb && { 'quorum-db': `0 ${r} ${w}` }),
     },
   });
+}
+
+/** It was given up, or has left. */
+function isOut(ring: SimRing, node: number): boolean {
+  return !ring.isPresent(node) && ring.at(node).lives > 0;
 }
 
 function describe(error: unknown): string {
@@ -138,18 +171,23 @@ async function passing(ring: SimRing, durationMs: number, check: () => void): Pr
 
 /** I4, I6, I14: all are up, every request is answered, no hint is left. */
 async function converge(
-  { ring, copies, complain }: Referee,
+  { ring, copies, layouts, ledger, complain }: Referee,
   clients: Clients,
   goesOn: () => boolean,
 ): Promise<void> {
   const lacks = async (): Promise<string | undefined> => {
     if (clients.open > 0) return `${clients.open} operations are not over`;
-    for (const [node, { isUp, host, startError }] of ring.machines.entries()) {
+    for (const node of ring.present) {
+      const { isUp, host, startError } = ring.at(node);
       if (!isUp) return `${host} is not up: ${startError ?? 'no error'}`;
       const info = await ring.info(node);
-      if (Number(info.get('members_up')) !== ring.machines.length) return `${host} sees not all`;
+      if (Number(info.get('members_up')) !== ring.present.length) return `${host} sees not all`;
       if (info.get('storage_state') === 'fenced') return `${host} is fenced`;
       if (Number(info.get('hints_pending')) > 0) return `${host} holds hints`;
+      const alien = [...ledger.keys.keys()].find((key) => {
+        return !layouts.isOwner(node, key) && copies.isHeldBy(node, key);
+      });
+      if (alien !== undefined) return `${host} holds ${alien}, which it does not own`;
     }
     return copies.hints() > 0 ? `${copies.hints()} hints are on the disks` : undefined;
   };
@@ -170,8 +208,14 @@ async function gather(
   const counts = new Map<string, number>([...Object.entries(clients.ends), ...marks]);
   for (const [kind, count] of nemesis.done) counts.set(`fault ${kind}`, count);
   const wanted = ['writes_sloppy', 'writes_uncertain', 'hints_delivered', 'read_repairs'];
-  const more = ['forwards', 'reads_with_siblings', 'epoch_renewals', 'second_rounds'];
-  for (const node of ring.machines.keys()) {
+  const more = [
+    'forwards',
+    'reads_with_siblings',
+    'epoch_renewals',
+    'second_rounds',
+    'suspicions_refuted',
+  ];
+  for (const node of ring.present) {
     const info = await ring.info(node).catch(() => new Map<string, string>());
     for (const name of [...wanted, ...more]) {
       counts.set(name, (counts.get(name) ?? 0) + Number(info.get(name) ?? 0));

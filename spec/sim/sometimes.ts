@@ -18,6 +18,18 @@ export const sometimes: readonly string[] = [
   'exchange refused',
   'complete scan',
   'own writes read',
+  'join under load',
+  'two joins in one version',
+  'a ring of one grew',
+  'acknowledged under two layouts',
+  'split during a change',
+  'change refused',
+  'a ballot in several rounds',
+  'clone refused writes',
+  'a member left',
+  'a member was removed',
+  'suspicions_refuted',
+  'dropped by an old owner',
 ];
 
 /** Runs after which each of them must have been seen. */
