@@ -83,23 +83,28 @@ export class OwnerOperations {
     needs: Needs,
     context: VersionVector | undefined,
   ): Later<UpdateResult> {
-    this.#refuseIfShort(place, needs.w);
+    const { w } = needs;
+    const waits = this.#mustWait(place, w);
+    const change = waits ? ownUpdate(update) : update;
     const valueBytes = 'bytes' in update ? update.bytes.length : 0;
-    return this.#bounded({ w: needs.w, valueBytes }, (life) => {
+    const begin = (life: Life): Later<UpdateResult> => {
       if (context !== undefined) {
-        return this.#contextual(place, ownUpdate(update), { life, w: needs.w, context });
+        return this.#contextual(place, ownUpdate(change), { life, w, context });
       }
-      if (readsNothing(update)) return this.#plain(place, update, { life, w: needs.w });
-      return this.#readModifyWrite(place, ownUpdate(update), { life, ...needs });
-    });
+      if (readsNothing(change)) return this.#plain(place, change, { life, w });
+      return this.#readModifyWrite(place, ownUpdate(change), { life, ...needs });
+    };
+    return this.#bounded({ w, valueBytes }, (life) =>
+      waits ? this.#arrival(place, w, life).then(() => begin(life)) : begin(life),
+    );
   }
 
   /** `request` is borrowed for the call. */
   put(place: Place, request: PutRequest, w: number): Later<VersionVector> {
-    this.#refuseIfShort(place, w);
+    const waits = this.#mustWait(place, w);
     const { siblingLimit } = this.#parts.settings().limits;
     const asked = ownRequest(request);
-    return this.#bounded({ w, valueBytes: request.value?.length ?? 0 }, (life) =>
+    const begin = (life: Life): Later<VersionVector> =>
       this.#mended(place, () =>
         this.#write(place, {
           life,
@@ -109,7 +114,9 @@ export class OwnerOperations {
           sendsAlways: true,
           decide: (current) => decidePut(current, asked, siblingLimit),
         }),
-      ),
+      );
+    return this.#bounded({ w, valueBytes: request.value?.length ?? 0 }, (life) =>
+      waits ? this.#arrival(place, w, life).then(() => begin(life)) : begin(life),
     );
   }
 
@@ -317,8 +324,27 @@ export class OwnerOperations {
     return share;
   }
 
-  #refuseIfShort({ slot }: Place, w: number): void {
-    const { ring, settings, counts } = this.#parts;
+  /**
+   * Refuses what cannot be held by W. True: it can be once those have come up who have just been
+   * let in, which takes a moment.
+   */
+  #mustWait(place: Place, w: number): boolean {
+    const { ring, counts } = this.#parts;
+    const shortage = this.#shortage(place, w);
+    if (shortage === undefined) return false;
+    if (ring.awaitsNewcomers) return true;
+    counts.writeFailures += 1;
+    throw new RedisError(shortage);
+  }
+
+  /** Settles once W can be reached; in vain once the time is over. */
+  async #arrival(place: Place, w: number, life: Life): Promise<void> {
+    while (this.#mustWait(place, w) && !life.isOver) await this.#parts.ring.nextChange();
+  }
+
+  /** What is missing for W copies, in words. */
+  #shortage({ slot }: Place, w: number): string | undefined {
+    const { ring, settings } = this.#parts;
     const usable = (members: readonly number[]): number =>
       members.filter((member) => ring.takesWrites(member)).length;
     for (const owners of ring.ownerSets(slot)) {
@@ -326,9 +352,9 @@ export class OwnerOperations {
       const standIns = settings().strict ? 0 : usable(ring.fallbacksOf(slot));
       const reachable = up + Math.min(standIns, owners.length - up);
       if (reachable >= Math.min(w, owners.length)) continue;
-      counts.writeFailures += 1;
-      throw new RedisError(`CLUSTERDOWN need ${w} replicas, ${reachable} reachable`);
+      return `CLUSTERDOWN need ${w} replicas, ${reachable} reachable`;
     }
+    return undefined;
   }
 }
 

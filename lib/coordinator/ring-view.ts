@@ -132,6 +132,14 @@ export class RingView {
     return false;
   }
 
+  /** Whether somebody who has been let in, and is not known to be dead, has not come up yet. */
+  get awaitsNewcomers(): boolean {
+    return this.#topology.newcomers.some((id) => {
+      const member = this.#numberOf(id);
+      return this.isDown(member) && this.stateOf(member) !== 'down';
+    });
+  }
+
   /** Whether two who are there may name different first owners, because a layout has just gone. */
   get isDisputed(): boolean {
     return this.#topology.isDisputed((id) => !this.isDown(this.#numberOf(id)));

@@ -98,6 +98,12 @@ export class Topology {
     return this.layouts.length > 1;
   }
 
+  /** Members of the newest layout that were none before. */
+  get newcomers(): readonly PeerId[] {
+    const { newest, oldest } = this;
+    return newest.members.filter((id) => !oldest.members.includes(id));
+  }
+
   /** Partitions of the newest layout that this node has yet to fill. */
   get pending(): readonly number[] {
     return this.#table.pending;

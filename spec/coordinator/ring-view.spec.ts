@@ -189,4 +189,19 @@ describe('the view of a ring', () => {
     expect([view.isDown(silent), view.takesWrites(silent)]).to.deep.equal([true, false]);
     expect(view.verdict(view.self)).to.equal('up');
   });
+
+  it('waits for who has been let in and has not come up, until that is known to be dead', async () => {
+    expect(view.awaitsNewcomers).to.equal(false);
+    verdicts.set(view.indexOf(b) ?? -1, 'down');
+    expect(view.awaitsNewcomers, 'an old member that is down is not waited for').to.equal(false);
+    const next = await change({
+      kind: 'join',
+      candidate: { id: memberId(4), weight: 1, zone: '' },
+    });
+    const newcomer = view.indexOf(next.members.find((id) => !first.members.includes(id)) ?? '');
+    verdicts.set(newcomer ?? -1, 'down');
+    expect(view.awaitsNewcomers).to.equal(true);
+    verdicts.set(newcomer ?? -1, 'up');
+    expect(view.awaitsNewcomers).to.equal(false);
+  });
 });
