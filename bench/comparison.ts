@@ -66,18 +66,18 @@ function title({ command, pipeline, valueBytes }: Case): string {
   return `${command} P=${pipeline} ${valueBytes} B`;
 }
 
-function shown(value: number, digits: number, prefix = ''): string {
+export function shown(value: number, digits: number, prefix = ''): string {
   return Number.isNaN(value) ? '-' : `${prefix}${value.toFixed(digits)}`;
 }
 
-function median(numbers: readonly number[]): number {
+export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-function printRow(cells: readonly string[]): void {
+export function printRow(cells: readonly string[]): void {
   const padded = cells.map((cell, at) =>
     at < 2 ? cell.padEnd(firstColumns) : cell.padStart(otherColumns),
   );

@@ -15,6 +15,8 @@ export interface RingOptions {
   readonly nodes: number;
   /** For every node, on its command line. */
   readonly directives?: readonly string[];
+  /** For one node alone, by its index. */
+  readonly own?: (index: number) => readonly string[];
   /** What a node runs under (`env`, `ip netns exec`), by its index. */
   readonly prefix?: (index: number) => readonly string[];
   /** Its address, by its index; by default 127.0.0.1 for all. */
@@ -23,9 +25,19 @@ export interface RingOptions {
 
 export interface MemberStatus {
   readonly name: string;
+  readonly zone: string;
+  readonly weight: number;
   readonly state: string;
   readonly partitions: number;
   readonly first: number;
+  readonly pending: number;
+}
+
+export interface RingStatus {
+  readonly version: number;
+  /** 0: one layout is active. */
+  readonly transition: number;
+  readonly members: readonly MemberStatus[];
 }
 
 /** How long a ring may take to be founded, and a node to come back. */
@@ -61,6 +73,10 @@ export class RingNode {
   get child(): Child {
     if (this.#child === undefined) throw new Error(`${this.name} has not been started`);
     return this.#child;
+  }
+
+  get isStarted(): boolean {
+    return this.#child !== undefined;
   }
 
   /** Everything this life of the node has logged. */
@@ -107,17 +123,17 @@ export class RingNode {
     return found;
   }
 
-  async members(): Promise<MemberStatus[]> {
+  async status(): Promise<RingStatus> {
     const status = asMap(await this.client.call('DYN.RING', 'STATUS'));
-    return (status.get('members') as unknown[]).map((row) => {
-      const member = asMap(row);
-      return {
-        name: String(member.get('name')),
-        state: String(member.get('state')),
-        partitions: Number(member.get('partitions')),
-        first: Number(member.get('first')),
-      };
-    });
+    return {
+      version: Number(status.get('version')),
+      transition: Number(status.get('transition')),
+      members: (status.get('members') as unknown[]).map(memberOf),
+    };
+  }
+
+  async members(): Promise<readonly MemberStatus[]> {
+    return (await this.status()).members;
   }
 
   /** What this node itself holds: undefined if it is no owner. */
@@ -128,7 +144,7 @@ export class RingNode {
 }
 
 export class RingProcess {
-  readonly nodes: readonly RingNode[];
+  readonly #nodes: RingNode[];
   readonly #options: RingOptions;
 
   static async start(options: RingOptions): Promise<RingProcess> {
@@ -153,9 +169,13 @@ export class RingProcess {
     return stranger;
   }
 
-  private constructor(nodes: readonly RingNode[], options: RingOptions) {
-    this.nodes = nodes;
+  private constructor(nodes: RingNode[], options: RingOptions) {
+    this.#nodes = nodes;
     this.#options = options;
+  }
+
+  get nodes(): readonly RingNode[] {
+    return this.#nodes;
   }
 
   get seeds(): string {
@@ -168,6 +188,22 @@ export class RingProcess {
     return found;
   }
 
+  /** One more, started with the others as seeds; it joins when it can. */
+  async add(): Promise<RingNode> {
+    const index = this.#nodes.length;
+    const node = new RingNode(index, await freePorts(1), this.#options);
+    this.#nodes.push(node);
+    this.#spawn(index);
+    return node;
+  }
+
+  /** Stops one that has left, and forgets it. */
+  async drop(node: RingNode): Promise<void> {
+    await node.kill('SIGTERM');
+    this.#nodes.splice(this.#nodes.indexOf(node), 1);
+    rmSync(join(node.dir, '..'), { recursive: true, force: true });
+  }
+
   /** Starts again what has ended, under its old directory; it takes commands when this settles. */
   async restart(index: number, ...extra: readonly string[]): Promise<void> {
     this.#spawn(index, extra);
@@ -176,7 +212,7 @@ export class RingProcess {
 
   /** All at once, none knowing where the others are but from its disk. */
   async restartAllWithoutSeeds(): Promise<void> {
-    for (const node of this.nodes) node.spawn(this.#options.directives ?? []);
+    for (const [index, node] of this.nodes.entries()) node.spawn(this.#directives(index));
     await this.allUp();
   }
 
@@ -204,6 +240,26 @@ export class RingProcess {
     }
   }
 
+  /** One layout at rest, the same everywhere, and every node sees all others up. */
+  async settled(timeoutMs: number = startTimeoutMs): Promise<RingStatus> {
+    let found: RingStatus | undefined;
+    await until(
+      'the ring is at rest',
+      async () => {
+        const all = await Promise.all(this.nodes.map((node) => node.status()));
+        const [first] = all;
+        const isSame = all.every((one) => JSON.stringify(one) === JSON.stringify(first));
+        const isUp = first?.members.every(({ state }) => state === 'up');
+        const isWhole = first?.members.length === this.nodes.length && isUp === true;
+        if (isSame && isWhole && first?.transition === 0) found = first;
+        return found !== undefined;
+      },
+      timeoutMs,
+    );
+    if (found === undefined) throw new Error('a ring at rest has a status');
+    return found;
+  }
+
   /** No node keeps a hint. */
   async hintsDelivered(timeoutMs: number = startTimeoutMs): Promise<void> {
     for (const node of this.nodes) {
@@ -221,8 +277,12 @@ export class RingProcess {
   #spawn(index: number, extra: readonly string[] = []): void {
     const seeds = this.nodes.length === 1 ? [] : ['--seeds', this.seeds];
     const bootstrap = this.nodes.length > 1 && index === 0 ? ['--bootstrap', 'yes'] : [];
-    const shared = this.#options.directives ?? [];
-    this.node(index).spawn([...seeds, ...bootstrap, ...shared, ...extra]);
+    this.node(index).spawn([...seeds, ...bootstrap, ...this.#directives(index), ...extra]);
+  }
+
+  #directives(index: number): string[] {
+    const { directives = [], own } = this.#options;
+    return [...directives, ...(own?.(index) ?? [])];
   }
 }
 
@@ -272,6 +332,19 @@ function asMap(reply: unknown): Map<string, unknown> {
     at % 2 === 0 ? [[String(name), reply[at + 1]] as const] : [],
   );
   return new Map(pairs);
+}
+
+function memberOf(row: unknown): MemberStatus {
+  const member = asMap(row);
+  return {
+    name: String(member.get('name')),
+    zone: String(member.get('zone')),
+    weight: Number(member.get('weight')),
+    state: String(member.get('state')),
+    partitions: Number(member.get('partitions')),
+    first: Number(member.get('first')),
+    pending: Number(member.get('pending')),
+  };
 }
 
 /** The first of `count` ports in a row of which each, and its peer port, is free. */

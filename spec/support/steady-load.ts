@@ -4,10 +4,17 @@
  * follows from the key, so what must be there afterwards is known exactly: whatever was
  * acknowledged. A key whose write failed in doubt is asked for no more.
  */
-import type { Redis } from 'ioredis';
-import type { RingNode } from './ring-process.ts';
-
 export type LoadCommand = 'SET' | 'GET' | 'INCR' | 'DEL' | 'DYN.PUT';
+
+/** What it asks of a client: one of a node, or of a whole cluster. */
+export interface Connection {
+  set(key: string, value: string): Promise<unknown>;
+  get(key: string): Promise<string | null>;
+  del(key: string): Promise<number>;
+  incr(key: string): Promise<number>;
+  call(command: string, ...args: string[]): Promise<unknown>;
+  disconnect(): void;
+}
 
 export interface Sample {
   readonly command: LoadCommand;
@@ -45,7 +52,7 @@ export class SteadyLoad {
   #isOver = false;
   #workers: Promise<unknown> = Promise.resolve();
 
-  constructor(nodes: readonly RingNode[], options: LoadOptions) {
+  constructor(nodes: readonly { connect(): Connection }[], options: LoadOptions) {
     this.#options = options;
     this.#clients = Array.from({ length: options.connections }, (_, index) => {
       const node = index % nodes.length;
@@ -99,7 +106,7 @@ export class SteadyLoad {
 
 class LoadClient {
   readonly node: number;
-  readonly connection: Redis;
+  readonly connection: Connection;
   readonly keys: string[] = [];
   readonly counter: { readonly key: string; least: number; most: number };
   readonly #name: string;
@@ -107,7 +114,7 @@ class LoadClient {
   #written = 0;
   #context = '';
 
-  constructor(name: string, node: number, connection: Redis, wrong: string[]) {
+  constructor(name: string, node: number, connection: Connection, wrong: string[]) {
     this.#name = name;
     this.node = node;
     this.connection = connection;

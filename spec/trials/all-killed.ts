@@ -1,12 +1,12 @@
 /** All nodes killed at once under load: what was acknowledged is there when they are back. */
-import { RingProcess, until } from '../support/ring-process.ts';
-import { contentOf, SteadyLoad } from '../support/steady-load.ts';
+import { RingProcess } from '../support/ring-process.ts';
+import { SteadyLoad } from '../support/steady-load.ts';
+import { lostOf } from './lost.ts';
 import { type Report, sleep, type Trial } from './trial.ts';
 
 const nodesCount = 5;
 const rounds = 3;
 const loadMs = 5000;
-const keysAtOnce = 200;
 
 export const allKilled: Trial = {
   name: 'all-killed',
@@ -27,28 +27,10 @@ export const allKilled: Trial = {
       report.note(`round ${round}: formed again without seeds in ${formedMs.toFixed(0)} ms`);
       report.none(
         `none of ${load.acknowledged.length} acknowledged writes is lost`,
-        await missing(ring, load.acknowledged),
+        await lostOf(ring, load.acknowledged),
       );
       await ring.node(round % nodesCount).client.flushall();
     }
     await ring.remove();
   },
 };
-
-/** Asked through all nodes in turn; a read that is refused is repeated, and not a loss. */
-async function missing(ring: RingProcess, keys: readonly string[]): Promise<string[]> {
-  const lost: string[] = [];
-  for (let at = 0; at < keys.length; at += keysAtOnce) {
-    const some = keys.slice(at, at + keysAtOnce);
-    const { client } = ring.node((at / keysAtOnce) % nodesCount);
-    let found: (string | null)[] = [];
-    await until('the reads are answered', async () => {
-      found = await client.mget(some);
-      return true;
-    });
-    for (const [index, key] of some.entries()) {
-      if (found[index] !== contentOf(key)) lost.push(`${key} is ${found[index]}`);
-    }
-  }
-  return lost;
-}

@@ -4,7 +4,9 @@
  * between the sides vanish in silence, as when a switch fails, while the trial reaches all. Nothing
  * of it touches the network of the machine.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import type { Report } from './trial.ts';
 
 const hub = 'redynamo-hub';
 const hubAddress = '10.77.0.254';
@@ -12,6 +14,8 @@ const whole = 'br0';
 const apart = 'br1';
 /** One for both bridges, so that nodes which know the hub find it on either. */
 const hubMac = '02:00:00:00:00:fe';
+/** Set for the process that the trial starts inside the hub. */
+const insideFlag = 'REDYNAMO_TRIAL_INSIDE';
 
 export function hostOf(index: number): string {
   return `10.77.0.${index + 1}`;
@@ -22,8 +26,25 @@ export function prefixOf(index: number): string[] {
   return ['ip', 'netns', 'exec', nameOf(index)];
 }
 
-/** Runs the trial itself inside the hub. */
-export const hubPrefix: readonly string[] = ['ip', 'netns', 'exec', hub];
+/** A trial of so many nodes, run again as a process inside the hub. */
+export async function inNamespaces(
+  count: number,
+  report: Report,
+  trial: () => Promise<void>,
+): Promise<void> {
+  if (process.env[insideFlag] !== undefined) return trial();
+  removeNamespaces(count);
+  try {
+    makeNamespaces(count);
+    const own = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+    const env = { ...process.env, [insideFlag]: '1' };
+    const child = spawn('ip', ['netns', 'exec', hub, ...own], { stdio: 'inherit', env });
+    const [code] = await once(child, 'close');
+    report.check(code === 0, 'the trial inside the namespaces keeps its rules');
+  } finally {
+    removeNamespaces(count);
+  }
+}
 
 function nameOf(index: number): string {
   return `redynamo-${index + 1}`;
@@ -35,7 +56,7 @@ function ip(line: string): void {
 }
 
 /** Needs root. */
-export function makeNamespaces(count: number): void {
+function makeNamespaces(count: number): void {
   ip(`netns add ${hub}`);
   ip(`-n ${hub} link set lo up`);
   for (const bridge of [whole, apart]) {
@@ -54,7 +75,7 @@ export function makeNamespaces(count: number): void {
   }
 }
 
-export function removeNamespaces(count: number): void {
+function removeNamespaces(count: number): void {
   for (let index = 0; index < count; index += 1) {
     spawnSync('ip', ['netns', 'del', nameOf(index)]);
   }

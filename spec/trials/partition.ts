@@ -3,25 +3,14 @@
  * writes; neither ever answers nil for what only the other side holds; with `quorum-strict yes` the
  * side without W owners refuses in time. After the healing everything is there.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { type RingNode, RingProcess } from '../support/ring-process.ts';
 import { contentOf, errorWord } from '../support/steady-load.ts';
-import {
-  cut,
-  hostOf,
-  hubPrefix,
-  makeNamespaces,
-  mend,
-  prefixOf,
-  removeNamespaces,
-} from './namespaces.ts';
+import { cut, hostOf, inNamespaces, mend, prefixOf } from './namespaces.ts';
 import { pick, type Report, sleep, type Trial, times } from './trial.ts';
 
 const nodesCount = 5;
 const few = [0, 1];
 const many = [2, 3, 4];
-const insideFlag = 'REDYNAMO_TRIAL_INSIDE';
 const secret = 'trial';
 const keysCount = 500;
 const together = 16;
@@ -43,34 +32,18 @@ export const partition: Trial = {
   name: 'partition',
   summary: 'two of five nodes cut off from three, sloppy and strict, then healed',
 
-  async run(report: Report) {
-    if (process.env[insideFlag] === undefined) return runInside(report);
-    for (const isStrict of [false, true]) {
-      report.note(isStrict ? 'quorum-strict yes' : 'quorum-strict no');
-      const own = isStrict ? [...directives, '--quorum-strict', 'yes'] : directives;
-      const options = { nodes: nodesCount, directives: own, host: hostOf, prefix: prefixOf };
-      const ring = await RingProcess.start(options);
-      await (isStrict ? strict(report, ring) : sloppy(report, ring));
-      await ring.remove();
-    }
-  },
+  run: (report: Report) =>
+    inNamespaces(nodesCount, report, async () => {
+      for (const isStrict of [false, true]) {
+        report.note(isStrict ? 'quorum-strict yes' : 'quorum-strict no');
+        const own = isStrict ? [...directives, '--quorum-strict', 'yes'] : directives;
+        const options = { nodes: nodesCount, directives: own, host: hostOf, prefix: prefixOf };
+        const ring = await RingProcess.start(options);
+        await (isStrict ? strict(report, ring) : sloppy(report, ring));
+        await ring.remove();
+      }
+    }),
 };
-
-/** The trial again, as a process inside the hub. */
-async function runInside(report: Report): Promise<void> {
-  removeNamespaces(nodesCount);
-  try {
-    makeNamespaces(nodesCount);
-    const [command = '', ...prefix] = hubPrefix;
-    const line = [...prefix, process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-    const env = { ...process.env, [insideFlag]: '1' };
-    const child = spawn(command, line, { stdio: 'inherit', env });
-    const [code] = await once(child, 'close');
-    report.check(code === 0, 'the trial inside the namespaces keeps its rules');
-  } finally {
-    removeNamespaces(nodesCount);
-  }
-}
 
 /** Outcome by its first word, or `ok`; and the slowest of them. */
 class Outcomes {

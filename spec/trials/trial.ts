@@ -3,7 +3,13 @@ export interface Trial {
   readonly name: string;
   readonly summary: string;
   /** Throws where it cannot even be tried. */
-  run(report: Report): Promise<void>;
+  run(report: Report, pace: Pace): Promise<void>;
+}
+
+/** What the command line may say of a trial that mostly waits. */
+export interface Pace {
+  /** As long as the trial thinks right, if undefined. */
+  readonly minutes: number | undefined;
 }
 
 /** Prints as it goes; a rule that was broken makes the exit code 1. */
