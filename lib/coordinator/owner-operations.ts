@@ -45,6 +45,8 @@ export interface Needs {
 interface Life {
   /** Its client has been told that it did not happen, so it must not. */
   isOver: boolean;
+  /** Settles then, if somebody waits for it. */
+  over: Deferred<void> | undefined;
   /** What was sent last. */
   replication: Replication | undefined;
 }
@@ -70,6 +72,8 @@ interface Written<T> {
 export class OwnerOperations {
   readonly #parts: Parts;
   readonly #reads: BatchedReads;
+  /** Operations that wait for the ring, and have read nothing yet. */
+  readonly #waiting = new Set<Promise<void>>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -120,8 +124,12 @@ export class OwnerOperations {
     );
   }
 
-  /** Settles once the read-modify-writes of these keys that have begun here have decided. */
+  /**
+   * Settles once the read-modify-writes of these keys that have begun here have decided, and
+   * nothing waits for the ring, whatever its key: there is little of that, and it is over soon.
+   */
   async settled(places: readonly Place[]): Promise<void> {
+    if (this.#waiting.size > 0) await Promise.allSettled(this.#waiting);
     for (const place of places) await this.#reads.settled(place);
   }
 
@@ -134,11 +142,12 @@ export class OwnerOperations {
     work: (life: Life) => Later<T>,
   ): Later<T> {
     const { counts } = this.#parts;
-    const life: Life = { isOver: false, replication: undefined };
+    const life: Life = { isOver: false, over: undefined, replication: undefined };
     const answer = new Deferred<T>();
     atDeadline(this.#parts, valueBytes, () => {
       if (!answer.pending) return;
       life.isOver = true;
+      life.over?.settle();
       if (life.replication !== undefined) {
         life.replication.expire();
         answer.fail(life.replication.uncertainty);
@@ -246,7 +255,7 @@ export class OwnerOperations {
       this.#parts.counts.writeFailures += 1;
       throw new RedisError('CLUSTERDOWN need 1 owner of the key, 0 reachable');
     }
-    while (ring.isDisputed && !life.isOver) await ring.nextChange();
+    if (ring.isDisputed) await this.#waitWhile(() => ring.isDisputed, life);
     for (;;) {
       const flushStamp = replica.flushed.of(place.db);
       // Not awaited: those who share the read decide one after another in the turn of its answer.
@@ -338,8 +347,23 @@ export class OwnerOperations {
   }
 
   /** Settles once W can be reached; in vain once the time is over. */
-  async #arrival(place: Place, w: number, life: Life): Promise<void> {
-    while (this.#mustWait(place, w) && !life.isOver) await this.#parts.ring.nextChange();
+  #arrival(place: Place, w: number, life: Life): Promise<void> {
+    return this.#waitWhile(() => this.#mustWait(place, w), life);
+  }
+
+  /** Looks again with every change of the ring; in vain once the time is over. */
+  #waitWhile(mustWait: () => boolean, life: Life): Promise<void> {
+    const { ring } = this.#parts;
+    life.over ??= new Deferred();
+    const { over } = life;
+    const wait = async (): Promise<void> => {
+      while (!life.isOver && mustWait()) await Promise.race([ring.nextChange(), over]);
+    };
+    const waiting = wait();
+    this.#waiting.add(waiting);
+    const ended = (): boolean => this.#waiting.delete(waiting);
+    waiting.then(ended, ended);
+    return waiting;
   }
 
   /** What is missing for W copies, in words. */

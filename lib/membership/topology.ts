@@ -180,9 +180,11 @@ export class Topology {
     const held = new Set(isNext ? this.#held() : []);
     const pending = partitionsOwned(layout, this.selfId).filter((one) => !held.has(one));
     const { complete } = this.trackers;
+    const isBefore = ({ version }: Layout): boolean => version < layout.version;
     const adopting = this.#saveFirst(
       (table) => ({
-        layouts: isNext ? [...table.layouts, layout] : [layout],
+        // The disk may have failed an earlier attempt, which is in the table ahead.
+        layouts: isNext ? [...table.layouts.filter(isBefore), layout] : [layout],
         reading: isNext ? table.reading : layout.version,
         pending,
         // A proposal may be older than what its members have said of themselves since.
