@@ -6,13 +6,17 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../support/root.ts';
+import { planOf } from './plan.ts';
 import { plantMutant } from './plant.ts';
+import { changesRing } from './ring-changes.ts';
 import type { Outcome } from './simulate.ts';
 
 export interface CampaignOptions {
   readonly first: number;
   readonly runs: number;
   readonly mutant?: string | undefined;
+  /** Leaves out all seeds whose plan does not change the ring. */
+  readonly changing?: boolean | undefined;
   /** No new seeds are begun after so many failures. */
   readonly failuresMax: number;
 }
@@ -36,6 +40,7 @@ export class Campaign {
   readonly #counts = new Map<string, number>();
   readonly #workers: ChildProcess[] = [];
   #next: number;
+  #given = 0;
   #runs = 0;
   #failed = 0;
   #events = 0;
@@ -102,10 +107,12 @@ export class Campaign {
 
   /** The next seed, if there is one. */
   #give(worker: ChildProcess): number | undefined {
-    const { first, runs, failuresMax } = this.#options;
-    if (this.#next >= first + runs || this.#failed >= failuresMax) return undefined;
+    const { runs, failuresMax, changing } = this.#options;
+    if (this.#given >= runs || this.#failed >= failuresMax) return undefined;
+    while (changing === true && !changesRing(planOf(this.#next))) this.#next += 1;
     const seed = this.#next;
     this.#next += 1;
+    this.#given += 1;
     worker.send(seed);
     return seed;
   }

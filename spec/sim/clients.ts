@@ -79,6 +79,11 @@ export class Clients implements Issued, History {
       await ring.run(at % this.#plan.nodes, 'SET', key, 'cold');
     }
     if (this.#plan.coldKeys > 0) await ring.time.advance(500);
+    for (const key of this.coldKeys) {
+      for (const write of referee.ledger.historyOf(key).writes) {
+        referee.transitions.note(key, write, this.#quorum[1]);
+      }
+    }
     const clients = new Set(this.#plan.operations.map(({ client }) => client));
     for (const client of clients) this.#startClient(client);
   }
@@ -184,6 +189,7 @@ export class Clients implements Issued, History {
   /** A node has lost data. */
   robbed(node: number): void {
     this.anyRobbed = true;
+    this.#referee.transitions.robbed();
     for (const running of this.#open()) running.robbed.add(node);
   }
 
@@ -245,6 +251,7 @@ export class Clients implements Issued, History {
       tracks: traits?.tracks === true,
       context,
       removal: kind === 'dyn-del' ? vectorOf(context) : [],
+      tables: layouts.tables,
       begunAtMs: ring.time.nowMs,
       endedAtMs: Number.POSITIVE_INFINITY,
       reply: undefined,

@@ -5,6 +5,7 @@
  */
 import type { Record, VersionVector } from '../../lib/causal/record.ts';
 import { compareVersions, covered, join } from '../../lib/causal/version-vector.ts';
+import type { StoredRecord } from '../../lib/replica/stored-record.ts';
 import type { KnownWrite } from './dots.ts';
 import type { Ledger } from './ledger.ts';
 import type { SimRing } from './sim-ring.ts';
@@ -29,6 +30,15 @@ export class Copies {
   /** Nodes that hold a write, in a record or a hint. */
   holders(key: string, write: KnownWrite): number[] {
     return nodesOf(this.#seen(key), (seen) => covered(seen, write.dot));
+  }
+
+  /** Rows of a node that hold a write: its record, and hints that count toward W. */
+  rowsWith(node: number, key: string, write: KnownWrite): string[] {
+    return this.#rowsOf(node, key).filter((name) => {
+      const stored = this.#storedIn(node, name);
+      if (stored === undefined || stored.standing === 'courtesy') return false;
+      return covered(stored.record.vv, write.dot);
+    });
   }
 
   /** Nodes that have seen all that this context has. */
@@ -130,16 +140,20 @@ export class Copies {
 
   /** What each node has seen of a key, in its record and in hints. */
   #seen(key: string): VersionVector[] {
-    return this.#ring.machines.map(({ disk }, node) => {
+    return this.#ring.machines.map((_, node) => {
       let seen: VersionVector = [];
       if (!this.#ring.isPresent(node) || this.doomed.has(node)) return seen;
       for (const name of this.#rowsOf(node, key)) {
-        const row = this.#synced ? disk.syncedRow(name) : disk.rows.get(name);
-        const stored = this.#ledger.decode(name, row);
+        const stored = this.#storedIn(node, name);
         if (stored !== undefined) seen = join(seen, stored.record.vv);
       }
       return seen;
     });
+  }
+
+  #storedIn(node: number, name: string): StoredRecord | undefined {
+    const { disk } = this.#ring.at(node);
+    return this.#ledger.decode(name, this.#synced ? disk.syncedRow(name) : disk.rows.get(name));
   }
 
   #rowsOf(node: number, key: string): string[] {

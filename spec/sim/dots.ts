@@ -21,6 +21,8 @@ export interface KnownWrite {
   /** Operations whose values or parts are in it; the last one made it, if it is new. */
   readonly operations: readonly number[];
   readonly foundAtMs: number;
+  /** Whose process coordinated it, once its own disk has been handed it. */
+  host: string | undefined;
   /** Its coordinator was a fallback, and wrote it into its hint. */
   madeInHint: boolean;
   claims: VersionVector | undefined;
@@ -33,6 +35,8 @@ export class KeyHistory {
   readonly removals: VersionVector[] = [];
   /** Operations that delete by contexts which clients don't see: what was there before they ended. */
   readonly removers: { readonly endedAtMs: number }[] = [];
+  /** When a disk last gave up a row of it, a record or a hint. */
+  vanishedAtMs = Number.NEGATIVE_INFINITY;
 
   find(dot: Dot): KnownWrite | undefined {
     return this.#byDot.get(dotName(dot));
@@ -48,6 +52,7 @@ export class KeyHistory {
       text,
       operations: operationsIn(text),
       foundAtMs,
+      host: undefined,
       madeInHint: false,
       claims: undefined,
     };

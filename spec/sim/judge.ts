@@ -175,7 +175,7 @@ export class Judge {
 
   #judgeWrite(running: Running, key: string): void {
     const { id } = running.operation;
-    const { ledger, copies, complain, mark } = this.#referee;
+    const { ledger, copies, transitions, complain, mark } = this.#referee;
     const writes = ledger.historyOf(key).of(id);
     if (writes.some(({ madeInHint }) => madeInHint)) mark('acknowledged with a dot of a fallback');
     if (this.#history.isFlushed(writes)) return;
@@ -185,6 +185,7 @@ export class Judge {
     const most = Math.max(0, ...counts);
     const w = Math.min(running.w, running.n);
     if (most < w) complain('I1', `#${id} was acknowledged with ${most} of ${w} copies of ${key}`);
+    transitions.acknowledged(running, key, writes);
   }
 
   #judgeRemoval(running: Running): void {

@@ -21,6 +21,7 @@ const ballotName = mapKey(metaKey('ballot'));
 
 interface Adopted {
   readonly layout: Layout;
+  readonly atMs: number;
   readonly bytes: Buffer;
   readonly by: string;
 }
@@ -28,6 +29,8 @@ interface Adopted {
 export interface LayoutsOptions {
   complain(invariant: string, text: string): void;
   mark(name: string): void;
+  /** A table says for the first time that it is read from. */
+  isRead(layout: Layout): void;
 }
 
 export class Layouts {
@@ -38,6 +41,8 @@ export class Layouts {
   readonly #tables = new WeakMap<Buffer, Generation>();
   readonly #ids = new WeakMap<Buffer, string>();
   #settled: Layout | undefined;
+  /** The newest that anybody has read from. */
+  #read = 0;
   /** When a member first adopted the latest of those that have more members. */
   grewAtMs = Number.NEGATIVE_INFINITY;
   /** The highest n of all layouts that ever were. */
@@ -55,7 +60,14 @@ export class Layouts {
       const name = mapKey(key);
       if (name === ballotName) this.#noteBallot(row);
       if (!ringRows.includes(name)) continue;
-      for (const layout of tableIn(row).layouts) this.#adopt(host, layout);
+      const { layouts, reading } = tableIn(row);
+      const isNew = !this.#adopted.has(layouts.at(-1)?.version ?? 0);
+      if (isNew && layouts.length > 2) this.#options.mark('a change was given up');
+      for (const layout of layouts) this.#adopt(host, layout);
+      const layout = layouts.find(({ version }) => version === reading);
+      if (layout === undefined || reading <= this.#read) continue;
+      this.#read = reading;
+      this.#options.isRead(layout);
     }
   }
 
@@ -69,6 +81,21 @@ export class Layouts {
     return this.#tablesNow().some(({ layouts }) => layouts.length > 1);
   }
 
+  /** What each goes by, by host, while some node has two layouts. */
+  get tables(): ReadonlyMap<string, readonly Layout[]> | undefined {
+    if (this.#settled !== undefined || !this.isChanging) return undefined;
+    return new Map(
+      this.#ring.present.map((node) => {
+        return [this.#ring.at(node).host, this.tableOf(node)?.layouts ?? []];
+      }),
+    );
+  }
+
+  /** When the first node was about to adopt it. */
+  adoptedAtMs(version: number): number {
+    return this.#adopted.get(version)?.atMs ?? Number.NEGATIVE_INFINITY;
+  }
+
   /** The lowest n of the layouts in use. */
   get leastN(): number {
     if (this.#settled !== undefined) return this.#settled.n;
@@ -78,8 +105,8 @@ export class Layouts {
   /** Whose the key is in any layout that somebody uses. */
   ownersOf(key: string): readonly number[] {
     const nodes = new Set<number>();
-    for (const layout of this.#inUse()) {
-      for (const node of this.#ownersIn(layout, key)) nodes.add(node);
+    for (const layout of this.inUse) {
+      for (const node of this.ownersIn(layout, key)) nodes.add(node);
     }
     return [...nodes];
   }
@@ -87,7 +114,7 @@ export class Layouts {
   /** Whether it is any of the node's business, in a layout that it uses itself. */
   isOwner(node: number, key: string): boolean {
     const layouts = this.#settled ? [this.#settled] : (this.tableOf(node)?.layouts ?? []);
-    return layouts.some((layout) => this.#ownersIn(layout, key).includes(node));
+    return layouts.some((layout) => this.ownersIn(layout, key).includes(node));
   }
 
   /** Whether any layout that was ever adopted is so. */
@@ -117,23 +144,27 @@ export class Layouts {
     return newest;
   }
 
-  #tablesNow(): readonly Generation[] {
-    return this.#ring.present
-      .map((node) => this.tableOf(node))
-      .filter((table) => table !== undefined);
-  }
-
-  #inUse(): readonly Layout[] {
+  /** Of all nodes, each once. */
+  get inUse(): readonly Layout[] {
     if (this.#settled !== undefined) return [this.#settled];
     const layouts = this.#tablesNow().flatMap((table) => table.layouts);
     return [...new Map(layouts.map((layout) => [layout.version, layout])).values()];
   }
 
-  #ownersIn(layout: Layout, key: string): number[] {
-    const { n, owners, members, partitions } = layout;
+  ownersIn(layout: Layout, key: string): number[] {
+    const nodes = this.ownerIdsIn(layout, key).map((id) => this.#nodeOf(id));
+    return nodes.filter((node) => node !== undefined);
+  }
+
+  ownerIdsIn({ n, owners, members, partitions }: Layout, key: string): string[] {
     const first = n * partitionOf(slotOf(Buffer.from(key, 'latin1')), partitions);
-    const ids = [...owners.subarray(first, first + n)].map((index) => members[index]);
-    return ids.map((id) => this.#nodeOf(id)).filter((node) => node !== undefined);
+    return [...owners.subarray(first, first + n)].map((index) => members[index] ?? '');
+  }
+
+  #tablesNow(): readonly Generation[] {
+    return this.#ring.present
+      .map((node) => this.tableOf(node))
+      .filter((table) => table !== undefined);
   }
 
   #nodeOf(id: string | undefined): number | undefined {
@@ -158,7 +189,7 @@ export class Layouts {
   #first(host: string, layout: Layout, bytes: Buffer): void {
     const { version, members, n } = layout;
     const before = this.#adopted.get(version - 1)?.layout.members;
-    this.#adopted.set(version, { layout, bytes, by: host });
+    this.#adopted.set(version, { layout, bytes, by: host, atMs: this.#ring.time.nowMs });
     this.mostN = Math.max(this.mostN, n);
     this.#ring.trace.add(host, `layout ${version}: n ${n}, ${members.length} members`);
     const joined = before === undefined ? [] : members.filter((id) => !before.includes(id));

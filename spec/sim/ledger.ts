@@ -206,6 +206,7 @@ export class Ledger {
         after?.mine.actors.includes(sibling.dot.actor) === true &&
         sibling.dot.stamp > watched.floor;
       if (isMine && !covered(old.vv, sibling.dot)) {
+        write.host ??= watched.node;
         if (known === undefined) {
           this.#issue(watched, where, write);
           write.madeInHint = name.startsWith('h');
@@ -214,6 +215,7 @@ export class Ledger {
         if (write.claims === undefined) this.#make(where, history, write, [old, next]);
       }
     }
+    if (after === undefined) history.vanishedAtMs = this.#options.nowMs();
     // A hint may go once it has been delivered; the run checks where to.
     if (after === undefined && name.startsWith('h')) return;
     if (after === undefined && this.#options.mayDrop(watched.node, key, old)) return;
@@ -308,6 +310,11 @@ export class Ledger {
 export function clientKey(name: string): string {
   const bytes = fromMapKey(name.startsWith('h') ? dataName(name) : name);
   return parseDataKey(bytes).key.toString('latin1');
+}
+
+/** The id of the node that a hint is for. */
+export function targetOf(hint: string): string {
+  return Buffer.from(hint.slice(1, 1 + hintTargetBytes), 'latin1').toString('hex');
 }
 
 /** The name of the data row that a hint stands for. */

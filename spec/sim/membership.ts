@@ -7,18 +7,13 @@
  *   refuted     nobody was suspected more often than something happened to the ring
  */
 import type { Nemesis } from './nemesis.ts';
+import type { Status } from './people.ts';
 import type { Plan } from './plan.ts';
 import { isError } from './requests.ts';
 import type { Referee } from './running.ts';
 
 const agreedWithinMs = 30_000;
 const lookMs = 200;
-
-interface Status {
-  readonly version: number;
-  readonly transition: number;
-  readonly members: readonly { readonly name: string; readonly state: string }[];
-}
 
 export async function checkMembership(
   referee: Referee,

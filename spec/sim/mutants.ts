@@ -13,6 +13,8 @@ export interface Edit {
 export interface Mutant {
   readonly name: string;
   readonly why: string;
+  /** Only rings that are changed can show it. */
+  readonly changing?: true;
   readonly edits: readonly Edit[];
 }
 
@@ -99,7 +101,7 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: 'lib/coordinator/put-core.ts',
-        find: 'this.#holders.includes(member) || ',
+        find: 'holders.includes(member) || ',
         replace: '',
       },
     ],
@@ -184,8 +186,60 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'B19',
+    why: 'reads go to a new layout before its owners are filled',
+    changing: true,
+    edits: [
+      {
+        file: 'lib/membership/topology.ts',
+        find: 'this.trackersOf(id).complete >= version);',
+        replace: 'this.trackersOf(id).complete >= 0 && version > 0);',
+      },
+    ],
+  },
+  {
+    name: 'B20',
+    why: 'one old owner is enough to fill from, and not the one that writes most',
+    changing: true,
+    edits: [
+      {
+        file: 'lib/coordinator/filling.ts',
+        find: 'return pulled >= Math.max(wanted, needed);',
+        replace: 'return pulled >= Math.min(wanted, needed, 1);',
+      },
+      {
+        file: 'lib/coordinator/filling.ts',
+        find: 'const left = sources.filter(',
+        replace: 'const left = sources.toReversed().filter(',
+      },
+      {
+        file: 'lib/coordinator/filling.ts',
+        find: 'const sourcesAtOnce = 2;',
+        replace: 'const sourcesAtOnce = 1;',
+      },
+      {
+        file: 'lib/coordinator/filling.ts',
+        find: 'if (await this.#pull(source, slots)) pulled += 1;',
+        replace: 'if (pulled === 0 && (await this.#pull(source, slots))) pulled += 1;',
+      },
+    ],
+  },
+  {
+    name: 'B21',
+    why: 'a write does not go to those who are to own it',
+    changing: true,
+    edits: [
+      {
+        file: 'lib/coordinator/ring-view.ts',
+        find: 'return this.#lists.sets(this.partitionOf(slot));',
+        replace: 'return [this.#lists.owners(this.partitionOf(slot))];',
+      },
+    ],
+  },
+  {
     name: 'B22',
     why: 'an old owner drops a record that one of the new owners has',
+    changing: true,
     edits: [
       {
         file: 'lib/coordinator/offload.ts',

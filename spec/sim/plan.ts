@@ -111,10 +111,9 @@ export function planOf(seed: number): Plan {
   const usualMs = large ? random.between(10_000, 40_000) : random.between(2500, 8000);
   const shape = drawShape(stream(seed, 'shape'), {
     nodes: founders,
-    joins: 0,
     durationMs: usualMs,
   });
-  const { nodes, joins, durationMs } = shape;
+  const { nodes, joins, durationMs, loadMs } = shape;
   const machines = nodes + joins;
   const clients = random.between(2, large ? 8 : 5);
   const count = random.between(60, large ? 600 : 250);
@@ -139,7 +138,7 @@ export function planOf(seed: number): Plan {
     clients: shape.changes ? [] : drawTraits(random, clients, Math.min(nodes, quorum[0])),
     operations: drawOperations(stream(seed, 'workload'), {
       nodes: machines,
-      durationMs: Math.min(durationMs, usualMs),
+      durationMs: loadMs,
       clients,
       count,
       flushes,

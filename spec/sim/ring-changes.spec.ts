@@ -1,7 +1,7 @@
 /** What happens to a ring that is changed while it runs, one story each. */
 import { expect } from 'chai';
 import { type Plan, planOf } from './plan.ts';
-import { isRingChange } from './ring-changes.ts';
+import { changesRing } from './ring-changes.ts';
 import { SimRing } from './sim-ring.ts';
 import { simulate } from './simulate.ts';
 
@@ -61,7 +61,7 @@ function changingPlans(count: number): Plan[] {
   const plans: Plan[] = [];
   for (let seed = 2_000_000; plans.length < count; seed += 1) {
     const plan = planOf(seed);
-    if (plan.actions.some(({ fault }) => isRingChange(fault))) plans.push(plan);
+    if (changesRing(plan)) plans.push(plan);
   }
   return plans;
 }
@@ -116,6 +116,46 @@ describe('a simulated ring that is changed', function () {
       expect(await ring.run(2, 'GET', `k${at}`), `k${at}`).to.equal(String(at));
       expect(await ring.run(1, 'SET', `k${at}`, 'after')).to.equal('+OK');
     }
+  });
+
+  it('adopts a layout although a disk failed to keep it at first', async () => {
+    const ring = await new SimRing(28, { nodes: 3 }).found();
+    const { disk } = ring.at(1);
+    disk.failedBatches = 'lose';
+    disk.onBatch = (changes) => {
+      if (!changes.some(({ key }) => key.includes('ring-'))) return;
+      disk.onBatch = undefined;
+      disk.failBatches = 1;
+    };
+    expect(await ring.run(0, 'DYN.RING', 'WEIGHT', 'n3', 2)).to.equal('+OK');
+    await settled(ring, 2);
+    expect(disk.onBatch).to.equal(undefined);
+    ring.crash(1, 'process');
+    await ring.startAll();
+    expect(await ring.run(1, 'DYN.RING', 'WEIGHT', 'n3', 3)).to.equal('+OK');
+    await settled(ring, 3);
+  });
+
+  it('goes on with a change when the machine that it waits for is given up', async () => {
+    const ring = await new SimRing(29, { nodes: 3, machines: 5 }).found();
+    void ring.join(3, [0]);
+    await ring.until(
+      async () => (await statusOf(ring, 0)).transition !== 0,
+      changedMsMax,
+      'a change has begun',
+    );
+    ring.crash(3, 'power');
+    const stateOf = async (name: string): Promise<string | undefined> => {
+      const { members } = await statusOf(ring, 1);
+      return members.find((member) => member.name === name)?.state;
+    };
+    await ring.until(async () => (await stateOf('n4')) === 'down', changedMsMax, 'it is dead');
+    expect((await statusOf(ring, 1)).transition).to.not.equal(0);
+    expect(await ring.run(1, 'DYN.RING', 'REMOVE', 'n4')).to.equal('+OK');
+    ring.leave(3);
+    await settled(ring, 3);
+    void ring.join(4, [1]);
+    await settled(ring, 4);
   });
 
   for (const isSplit of [false, true]) {

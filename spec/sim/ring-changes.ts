@@ -17,8 +17,16 @@ export type RingChange =
       readonly weights: readonly number[];
     }
   | { readonly kind: 'leave'; readonly nodes: readonly number[]; readonly at: number }
-  /** The machine dies, is given up by the operator at another, and comes back at the end. */
-  | { readonly kind: 'remove'; readonly nodes: readonly number[]; readonly at: number }
+  /**
+   * The machine dies, is given up by the operator at another once it is seen to be dead, and comes
+   * back at the end. `amid`: it dies when the next change has begun, which then waits for it.
+   */
+  | {
+      readonly kind: 'remove';
+      readonly nodes: readonly number[];
+      readonly at: number;
+      readonly amid: boolean;
+    }
   /**
    * A copy of the disk, of the running process or of the last one, starts on another machine, and
    * the original runs too. In the end the copy goes and the original is started anew.
@@ -38,6 +46,10 @@ export function isRingChange(fault: Fault): fault is RingChange {
   return kinds.includes(fault.kind);
 }
 
+export function changesRing({ actions }: { readonly actions: readonly Action[] }): boolean {
+  return actions.some(({ fault }) => isRingChange(fault));
+}
+
 /** Clients must not notice. */
 export function isHarmless({ kind }: Fault): boolean {
   return kind === 'join' || kind === 'weigh' || kind === 'leave' || kind === 'stranger';
@@ -48,8 +60,12 @@ export interface Shape {
   readonly nodes: number;
   readonly joins: number;
   readonly durationMs: number;
+  /** How long clients begin operations. */
+  readonly loadMs: number;
   /** Whether the ring is changed at all. */
   readonly changes: boolean;
+  /** Somebody dies for good: it takes seconds until the members agree that he has. */
+  readonly removes: boolean;
   /** One long split or pause, and nothing else. */
   readonly long: boolean;
 }
@@ -60,17 +76,29 @@ const closeMs = 500;
 
 export function drawShape(
   random: SeededRandom,
-  usual: Pick<Shape, 'nodes' | 'joins' | 'durationMs'>,
+  { nodes: usualNodes, durationMs: usualMs }: Pick<Shape, 'nodes' | 'durationMs'>,
 ): Shape {
+  const usual = {
+    nodes: usualNodes,
+    joins: 0,
+    durationMs: usualMs,
+    loadMs: usualMs,
+    changes: false,
+    removes: false,
+    long: false,
+  };
   const kind = random.unit();
   if (kind < longChance) {
     const durationMs = 5000 + random.between(60_000, random.chance(0.2) ? 300_000 : 90_000);
-    return { ...usual, durationMs, changes: false, long: true };
+    return { ...usual, durationMs, long: true };
   }
-  if (kind > longChance + changesChance) return { ...usual, changes: false, long: false };
+  if (kind > longChance + changesChance) return usual;
   const nodes = random.pick([1, 1, 2, 3, 3, 4, 5]);
   const joins = nodes === 1 ? random.between(1, 2) : random.pick([0, 1, 1, 2]);
-  return { nodes, joins, durationMs: random.between(4000, 11_000), changes: true, long: false };
+  const removes = nodes > 2 && random.chance(0.4);
+  const durationMs = removes ? random.between(12_000, 16_000) : random.between(4000, 11_000);
+  const loadMs = removes ? durationMs : Math.min(durationMs, usualMs);
+  return { nodes, joins, durationMs, loadMs, changes: true, removes, long: false };
 }
 
 export function drawChanges(random: SeededRandom, shape: Shape): Action[] {
@@ -84,13 +112,16 @@ export function drawChanges(random: SeededRandom, shape: Shape): Action[] {
   };
   const any = (count: number, of = machines): number[] =>
     random.shuffled(Array.from({ length: of }, (_, index) => index)).slice(0, count);
-  const sometime = (): number => random.below(durationMs * 0.7);
+  const sometime = (): number => random.below(durationMs * (shape.removes ? 0.3 : 0.7));
   const mayLeave = any(machines).filter((node) => nodes > 1 || node > 0);
-  const leaver = machines > 2 && random.chance(0.3) ? (mayLeave[0] ?? machines) : machines;
+  const leaves = !shape.removes && machines > 2 && random.chance(0.2);
+  const leaver = leaves ? (mayLeave[0] ?? machines) : machines;
+  const lost = joins > 0 && random.chance(0.35) ? nodes : random.below(nodes);
+  const gone = shape.removes ? lost : leaver;
   let joinAtMs = sometime();
   for (let joiner = nodes; joiner < machines; joiner += 1) {
     // Who knows only somebody that has gone never finds the ring.
-    const others = any(nodes, nodes).filter((node) => node !== leaver);
+    const others = any(nodes, nodes).filter((node) => node !== gone);
     const seeds = others.slice(0, random.between(1, nodes));
     add(joinAtMs, 0, { kind: 'join', nodes: [joiner], seeds });
     joinAtMs = random.chance(0.5) ? joinAtMs + random.below(closeMs) : sometime();
@@ -118,9 +149,13 @@ export function drawChanges(random: SeededRandom, shape: Shape): Action[] {
   }
   if (leaver < machines) {
     const at = any(2).find((node) => node !== leaver) ?? 0;
-    if (random.chance(0.5)) add(sometime(), 0, { kind: 'leave', nodes: [leaver], at });
-    // It takes seconds until the members agree that somebody is dead.
-    else add(random.below(durationMs * 0.3), durationMs, { kind: 'remove', nodes: [leaver], at });
+    add(sometime(), 0, { kind: 'leave', nodes: [leaver], at });
+  }
+  if (shape.removes) {
+    const amid = lost === nodes || random.chance(0.5);
+    const at = any(2, nodes).find((node) => node !== lost) ?? 0;
+    const atMs = random.below(durationMs * 0.2);
+    add(atMs, durationMs, { kind: 'remove', nodes: [lost], at, amid });
   }
   return actions;
 }

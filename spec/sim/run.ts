@@ -76,8 +76,8 @@ async function shrinkSeed(): Promise<number> {
 
 async function huntMutants(): Promise<number> {
   let missed = 0;
-  for (const { name, why } of mutants) {
-    const campaign = new Campaign({ first, runs, mutant: name, failuresMax: 1 });
+  for (const { name, why, changing } of mutants) {
+    const campaign = new Campaign({ first, runs, mutant: name, changing, failuresMax: 1 });
     let found: Outcome | undefined;
     const summary = await campaign.run((outcome) => {
       if (outcome.failures.length > 0) found ??= outcome;

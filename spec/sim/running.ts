@@ -1,11 +1,13 @@
 /** An operation that has begun, and what its judges must know of it; who they are. */
 import type { VersionVector } from '../../lib/causal/record.ts';
+import type { Layout } from '../../lib/ring/layout.ts';
 import type { Copies } from './copies.ts';
 import type { Layouts } from './layouts.ts';
 import type { Ledger } from './ledger.ts';
 import type { State } from './requests.ts';
 import type { SimConnection } from './sim-connection.ts';
 import type { SimRing } from './sim-ring.ts';
+import type { Transitions } from './transitions.ts';
 import type { Operation } from './workload.ts';
 
 export interface Running {
@@ -23,6 +25,8 @@ export interface Running {
   readonly context: string;
   /** Of a DYN.DEL: what it removes. */
   readonly removal: VersionVector;
+  /** What each node went by when it began, if there was a change. */
+  readonly tables: ReadonlyMap<string, readonly Layout[]> | undefined;
   readonly begunAtMs: number;
   endedAtMs: number;
   reply: unknown;
@@ -41,6 +45,7 @@ export interface Referee {
   readonly ledger: Ledger;
   readonly copies: Copies;
   readonly layouts: Layouts;
+  readonly transitions: Transitions;
   /** Since when nothing is wrong with the ring; Infinity: something is. */
   calmSinceMs(): number;
   complain(invariant: string, text: string): void;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { root } from '../support/root.ts';
 import { Campaign } from './campaign.ts';
+import { mutants } from './mutants.ts';
 import { type Plan, planOf } from './plan.ts';
 import { type Outcome, simulate } from './simulate.ts';
 
@@ -47,6 +48,15 @@ describe('runs of the simulated ring', function () {
     }
     expect(hashes.size).to.equal(1);
     expect([...hashes]).to.not.deep.equal([(await simulate(planOf(43))).hash]);
+  });
+
+  it('can plant every mutant in the code as it is', () => {
+    for (const { name, edits } of mutants) {
+      for (const { file, find } of edits) {
+        const source = readFileSync(join(root, file), 'utf8');
+        expect(source.split(find).length, `${name} in ${file}: ${find}`).to.equal(2);
+      }
+    }
   });
 
   for (const mutant of quickMutants) {

@@ -4,6 +4,7 @@
  */
 
 import { type Record, siblingKind } from '../../lib/causal/record.ts';
+import type { Layout } from '../../lib/ring/layout.ts';
 import { realSystem } from '../../lib/runtime/system.ts';
 import { noChaos } from './chaos-transport.ts';
 import { Clients } from './clients.ts';
@@ -16,6 +17,7 @@ import { Nemesis } from './nemesis.ts';
 import { machinesOf, type Plan } from './plan.ts';
 import type { Referee } from './running.ts';
 import { SimRing } from './sim-ring.ts';
+import { Transitions } from './transitions.ts';
 import { silentLog } from './virtual-time.ts';
 
 const { hashes } = realSystem(silentLog);
@@ -62,7 +64,8 @@ export async function simulate(plan: Plan): Promise<Outcome> {
     complain,
     mark,
   });
-  const layouts = new Layouts(ring, { complain, mark });
+  const isRead = (layout: Layout): void => transitions.isRead(layout);
+  const layouts = new Layouts(ring, { complain, mark, isRead });
   /** Nobody else could bring back what a node that is alone forgets. */
   const mayReap = (node: number, key: string, { siblings }: Record): boolean => {
     const isDead = siblings.every(({ kind, expireAtMs }) => {
@@ -77,7 +80,9 @@ export async function simulate(plan: Plan): Promise<Outcome> {
   const copies = new Copies(ring, ledger, plan.appendfsync === 'always');
   const isCalm = Object.values(plan.chaos).every((value) => value === 0);
   const calmSinceMs = (): number => (isCalm ? nemesis.calmSinceMs : Number.POSITIVE_INFINITY);
-  const referee: Referee = { ring, ledger, copies, layouts, calmSinceMs, complain, mark };
+  const parties = { ring, ledger, copies, layouts, calmSinceMs, complain, mark };
+  const transitions = new Transitions(parties, plan);
+  const referee: Referee = { ...parties, transitions };
   const nemesis = new Nemesis(referee, clients);
   for (const [node, machine] of ring.machines.entries()) {
     const { host, disk } = machine;

@@ -28,6 +28,9 @@ export const sometimes: readonly string[] = [
   'clone refused writes',
   'a member left',
   'a member was removed',
+  'a joiner was removed',
+  'a change was given up',
+  'another layout is read from',
   'suspicions_refuted',
   'dropped by an old owner',
 ];
