@@ -34,6 +34,7 @@ import { atDeadline } from './deadlines.ts';
 import type { Parts } from './parts.ts';
 import { QuorumRead } from './quorum-read.ts';
 import { Replication } from './replication.ts';
+import { RingWaits, type Waiter } from './ring-waits.ts';
 import { decidePut, decideUpdate, readsNothing } from './update-core.ts';
 
 export interface Needs {
@@ -42,11 +43,7 @@ export interface Needs {
 }
 
 /** One operation until its deadline. */
-interface Life {
-  /** Its client has been told that it did not happen, so it must not. */
-  isOver: boolean;
-  /** Settles then, if somebody waits for it. */
-  over: Deferred<void> | undefined;
+interface Life extends Waiter {
   /** What was sent last. */
   replication: Replication | undefined;
 }
@@ -72,11 +69,11 @@ interface Written<T> {
 export class OwnerOperations {
   readonly #parts: Parts;
   readonly #reads: BatchedReads;
-  /** Operations that wait for the ring, and have read nothing yet. */
-  readonly #waiting = new Set<Promise<void>>();
+  readonly #waits: RingWaits;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#waits = new RingWaits(parts);
     this.#reads = new BatchedReads((place, r) => this.#readQuorum(place, r));
   }
 
@@ -88,7 +85,7 @@ export class OwnerOperations {
     context: VersionVector | undefined,
   ): Later<UpdateResult> {
     const { w } = needs;
-    const waits = this.#mustWait(place, w);
+    const waits = this.#waits.mustWait(place, w);
     const change = waits ? ownUpdate(update) : update;
     const valueBytes = 'bytes' in update ? update.bytes.length : 0;
     const begin = (life: Life): Later<UpdateResult> => {
@@ -99,13 +96,13 @@ export class OwnerOperations {
       return this.#readModifyWrite(place, ownUpdate(change), { life, ...needs });
     };
     return this.#bounded({ w, valueBytes }, (life) =>
-      waits ? this.#arrival(place, w, life).then(() => begin(life)) : begin(life),
+      waits ? this.#waits.reached(place, w, life).then(() => begin(life)) : begin(life),
     );
   }
 
   /** `request` is borrowed for the call. */
   put(place: Place, request: PutRequest, w: number): Later<VersionVector> {
-    const waits = this.#mustWait(place, w);
+    const waits = this.#waits.mustWait(place, w);
     const { siblingLimit } = this.#parts.settings().limits;
     const asked = ownRequest(request);
     const begin = (life: Life): Later<VersionVector> =>
@@ -120,7 +117,7 @@ export class OwnerOperations {
         }),
       );
     return this.#bounded({ w, valueBytes: request.value?.length ?? 0 }, (life) =>
-      waits ? this.#arrival(place, w, life).then(() => begin(life)) : begin(life),
+      waits ? this.#waits.reached(place, w, life).then(() => begin(life)) : begin(life),
     );
   }
 
@@ -129,7 +126,7 @@ export class OwnerOperations {
    * nothing waits for the ring, whatever its key: there is little of that, and it is over soon.
    */
   async settled(places: readonly Place[]): Promise<void> {
-    if (this.#waiting.size > 0) await Promise.allSettled(this.#waiting);
+    await this.#waits.settled();
     for (const place of places) await this.#reads.settled(place);
   }
 
@@ -255,7 +252,7 @@ export class OwnerOperations {
       this.#parts.counts.writeFailures += 1;
       throw new RedisError('CLUSTERDOWN need 1 owner of the key, 0 reachable');
     }
-    if (ring.isDisputed) await this.#waitWhile(() => ring.isDisputed, life);
+    if (ring.isDisputed) await this.#waits.undisputed(life);
     for (;;) {
       const flushStamp = replica.flushed.of(place.db);
       // Not awaited: those who share the read decide one after another in the turn of its answer.
@@ -331,54 +328,6 @@ export class OwnerOperations {
     const share = owners.find((owner) => ring.isDown(owner)) ?? owners[0];
     assert(share !== undefined, 'every partition has an owner');
     return share;
-  }
-
-  /**
-   * Refuses what cannot be held by W. True: it can be once those have come up who have just been
-   * let in, which takes a moment.
-   */
-  #mustWait(place: Place, w: number): boolean {
-    const { ring, counts } = this.#parts;
-    const shortage = this.#shortage(place, w);
-    if (shortage === undefined) return false;
-    if (ring.awaitsNewcomers) return true;
-    counts.writeFailures += 1;
-    throw new RedisError(shortage);
-  }
-
-  /** Settles once W can be reached; in vain once the time is over. */
-  #arrival(place: Place, w: number, life: Life): Promise<void> {
-    return this.#waitWhile(() => this.#mustWait(place, w), life);
-  }
-
-  /** Looks again with every change of the ring; in vain once the time is over. */
-  #waitWhile(mustWait: () => boolean, life: Life): Promise<void> {
-    const { ring } = this.#parts;
-    life.over ??= new Deferred();
-    const { over } = life;
-    const wait = async (): Promise<void> => {
-      while (!life.isOver && mustWait()) await Promise.race([ring.nextChange(), over]);
-    };
-    const waiting = wait();
-    this.#waiting.add(waiting);
-    const ended = (): boolean => this.#waiting.delete(waiting);
-    waiting.then(ended, ended);
-    return waiting;
-  }
-
-  /** What is missing for W copies, in words. */
-  #shortage({ slot }: Place, w: number): string | undefined {
-    const { ring, settings } = this.#parts;
-    const usable = (members: readonly number[]): number =>
-      members.filter((member) => ring.takesWrites(member)).length;
-    for (const owners of ring.ownerSets(slot)) {
-      const up = usable(owners);
-      const standIns = settings().strict ? 0 : usable(ring.fallbacksOf(slot));
-      const reachable = up + Math.min(standIns, owners.length - up);
-      if (reachable >= Math.min(w, owners.length)) continue;
-      return `CLUSTERDOWN need ${w} replicas, ${reachable} reachable`;
-    }
-    return undefined;
   }
 }
 

@@ -66,7 +66,7 @@ export class RingView {
     return this.#active;
   }
 
-  /** One, or two during a change, oldest first. */
+  /** One, or more during a change, oldest first. */
   get layouts(): readonly Layout[] {
     return this.#topology.layouts;
   }

@@ -276,33 +276,28 @@ export class RingChanges {
       ];
     });
     const news = candidates.map(({ member }) => member);
-    return this.#agree(() => this.#proposal(changes, news), changes);
+    return this.#agree(() => changes, news);
   }
 
   #change(make: () => Change): Deferred<void> {
-    const deferred = new Deferred<void>();
-    try {
-      const change = make();
-      return this.#agree(() => this.#proposal([change]), [change]);
-    } catch (error) {
-      deferred.fail(error);
-      return deferred;
-    }
+    return this.#agree(() => [make()], []);
   }
 
-  #agree(propose: () => Proposal, changes: readonly Change[]): Deferred<void> {
+  /** `news`: what is known of those who are no members yet. */
+  #agree(make: () => readonly Change[], news: readonly Member[]): Deferred<void> {
     const { ballots } = this.#doors;
-    const failed = new Deferred<void>();
+    const refused = new Deferred<void>();
     try {
+      const changes = make();
       if (this.isBusy) throw new RedisError(inProgress);
       this.#refuseWhileDown(changes);
-      const proposal = propose();
+      const proposal = this.#proposal(changes, news);
       return ballots.propose(proposal).then((decided) => {
         if (!decided.id.equals(proposal.id)) throw new RedisError(inProgress);
       });
     } catch (error) {
-      failed.fail(error);
-      return failed;
+      refused.fail(error);
+      return refused;
     }
   }
 
